@@ -1,0 +1,16 @@
+"""The paper, re-runnable: Adaptive Cross-Hadamard Products (ICLR 2026), from data to LaTeX."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Loaded on first use: the workflow imports this package at every start and needs no torch for it.
+_EXPORTS = {"AdaptiveCrossHadamard": "hadaptive.nn.ach", "create_model": "hadaptive.nn.zoo"}
+__all__ = ["AdaptiveCrossHadamard", "create_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

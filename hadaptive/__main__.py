@@ -1,0 +1,7 @@
+"""`python -m hadaptive VERB`."""
+
+import sys
+
+from hadaptive.cli import main
+
+sys.exit(main())
