@@ -1,0 +1,197 @@
+"""The command line: one verb for each rule of the workflow, and a few for people. `hadaptive VERB --help` tells each.
+
+Verbs import what they need when they run, so that `hadaptive runs` answers without loading torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from hadaptive.errors import UserError
+
+DISK = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EROFS: "the disk is read-only; choose a folder you can write to",
+    errno.EACCES: "no permission to write there; choose a folder you can write to",
+    errno.EPERM: "no permission to write there; choose a folder you can write to",
+}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one verb. Returns the exit code: 0, or 1 after one clear message on standard error."""
+    arguments = _parser().parse_args(words)
+    try:
+        arguments.verb(arguments)
+    except UserError as error:
+        return _fail(str(error))
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        return _fail(
+            f"{error.filename or 'output'}: {DISK[error.errno]} and run the same command again; nothing is lost"
+        )
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on from the last finished epoch")
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"hadaptive: {message}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _data(a: argparse.Namespace) -> None:
+    from hadaptive.data import prepare
+    from hadaptive.data.settings import DataSettings
+
+    settings = DataSettings.model_validate_json(a.settings) if a.settings else _params(a).data
+    manifest = prepare(a.dataset, a.out or Path("data", a.dataset), settings)
+    print(f"{a.dataset}: {manifest['counts']} images of {manifest['num_classes']} classes, from {manifest['source']}")
+
+
+def _train(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.experiments import code_of, find
+    from hadaptive.identity import code_id
+    from hadaptive.run import Run
+
+    run = Run.model_validate_json(a.run) if a.run.startswith("{") else find(_params(a), a.run)
+    data, work = _prepared(run.dataset), Path("work", run.scale, run.id)
+    code = code_id("hadaptive.train.classify", *code_of(run.model))
+    with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
+        from hadaptive.train.classify import classify  # torch may look for GPUs only now that one is claimed
+
+        record = classify(run, data, run.folder, work, device=device, threads=a.threads, code=code)
+    top1 = record["metrics"]["top1_last"]
+    print(f"{run.id}: {record['status']}" + ("" if top1 is None else f", top-1 {top1:.2f}% after the last epoch"))
+
+
+def _prepared(dataset: str) -> Path:
+    data = Path("data", dataset)
+    if not (data / "manifest.json").exists():
+        raise UserError(f"{data} is not prepared; run `hadaptive data {dataset}` first")
+    return data
+
+
+def _export(a: argparse.Namespace) -> None:
+    from hadaptive.measure.record import describe
+    from hadaptive.records import write_json
+    from hadaptive.run import Measure
+
+    measure = Measure.model_validate_json(a.measure)
+    write_json(measure.folder / "record.json", describe(measure, a.onnx))
+
+
+def _latency(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.measure.record import latency
+    from hadaptive.records import write_json
+    from hadaptive.run import Measure
+
+    measure = Measure.model_validate_json(a.measure)
+    with claimed() as device:
+        write_json(measure.folder / "record.json", latency(measure, a.onnx, gpu=device == "cuda"))
+
+
+def _render(a: argparse.Namespace) -> None:
+    from hadaptive.paper.render import render
+    from hadaptive.paper.spec import TableSpec
+
+    if a.spec:
+        spec = TableSpec.model_validate_json(a.spec)
+    else:
+        from hadaptive.experiments import tables
+
+        known = tables(_params(a))
+        if a.table not in known:
+            from hadaptive.errors import nearest
+
+            raise UserError(f"no table {a.table!r}.{nearest(a.table, list(known))}")
+        spec = known[a.table]
+    for path in render(spec, Path("results"), a.out):
+        print(path)
+
+
+def _runs(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import absent_tasks, runs
+
+    params = _params(a)
+    for run in runs(params).values():
+        record = run.folder / "record.json"
+        print(f"{run.id:60} {json.loads(record.read_text())['status'] if record.exists() else 'not run'}")
+    for task, reason in absent_tasks(params).items():
+        print(f"{task:60} {reason}")
+
+
+def _schema(a: argparse.Namespace) -> None:
+    from hadaptive.config import dump_schema
+    from hadaptive.records import write_text
+
+    write_text(a.out, dump_schema())
+
+
+def _bench(a: argparse.Namespace) -> None:
+    from hadaptive.train.bench import loop_ratio
+
+    data = _prepared(a.dataset)
+    print(json.dumps(loop_ratio(a.model, data, image_size=a.image_size, threads=a.threads), indent=1))
+
+
+def _params(a: argparse.Namespace) -> Any:
+    from hadaptive.config import check, load
+
+    params = load()
+    if a.scale:
+        return check({**params.model_dump(mode="json"), "scale": a.scale})
+    return params
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hadaptive", description="The paper, re-runnable.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text)
+        added.set_defaults(verb=function)
+        added.add_argument("--scale", help="a scale of params.yaml (default: the one it names)")
+        added.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+        return added
+
+    data = verb("data", _data, "fetch, check and prepare a data set")
+    data.add_argument("dataset")
+    data.add_argument("--settings", help="JSON of the `data` part of params.yaml (default: params.yaml's)")
+    data.add_argument("--out", type=Path, help="folder (default: data/DATASET)")
+    train = verb("train", _train, "train one Run, or go on with it")
+    train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
+    train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
+    export = verb("export", _export, "count a model and export it to ONNX")
+    export.add_argument("measure", help="JSON of the measure")
+    export.add_argument("--onnx", type=Path, required=True)
+    latency = verb("latency", _latency, "measure the latency of an exported model")
+    latency.add_argument("measure", help="JSON of the measure")
+    latency.add_argument("--onnx", type=Path, required=True)
+    render = verb("render", _render, "render a table from records")
+    render.add_argument("table")
+    render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
+    render.add_argument("--out", type=Path, default=Path("paper_tables"))
+    verb("runs", _runs, "list the Runs of a scale and how each stands")
+    schema = verb("schema", _schema, "write the JSON schema of params.yaml")
+    schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"))
+    bench = verb("bench", _bench, "images/s of the training loop against bare forward-backward-steps, in one run")
+    bench.add_argument("what", choices=["train"])
+    bench.add_argument("--model", default="hadaptive_net_s")
+    bench.add_argument("--dataset", default="cifar100")
+    bench.add_argument("--image-size", type=int, default=64)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""params.yaml: its models, its checks, its errors with line numbers, its JSON schema. Imports no torch.
+
+A wrong key or value gets one line that names file and line, the key, and the nearest right one; nothing has run yet.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from hadaptive.data.settings import DATASETS, DataSettings
+from hadaptive.errors import UserError, nearest
+from hadaptive.run import Name, Recipe
+
+
+class Strict(BaseModel):
+    """No key passes that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(Strict):
+    """A line of the zoo; its key is the name `create_model` takes."""
+
+    label: str = Field(min_length=1, description="what a table prints")
+    cite: str = Field("", description="source a table prints; `ours` marks the paper's own nets")
+    group: int | None = Field(None, ge=1, description="group of Table 7; null: not in Table 7")
+    variant: Name = Field("base", description="the variant that stands in Table 7")
+
+
+class Variant(Strict):
+    """A change of a model, by keyword arguments of its builder."""
+
+    of: list[Name] = Field(min_length=1, description="models that have this variant")
+    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the builder")
+
+
+class Task(Strict):
+    """What a task is trained on, and how."""
+
+    dataset: Name
+    recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}))
+
+
+class Latency(Strict):
+    """How latency is measured: one image, 224 px, ONNX Runtime (section 5.3, appendix A.4)."""
+
+    runs: int = Field(500, ge=1)
+    warmup: int = Field(50, ge=0)
+    threads: int = Field(1, ge=1)
+
+
+class Scale(Strict):
+    """How much is done: data, epochs, seeds."""
+
+    about: str = ""
+    stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
+    tasks: dict[Literal["cifar100", "imagenet1k"], Task]
+    latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
+
+
+def _names(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) and value != "all" else value
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    scale: Name = "demo"
+    models: Annotated[Literal["all"] | list[Name], BeforeValidator(_names)] = Field(
+        "all", description="only these models are run; `all`, a list, or names separated by commas"
+    )
+    zoo: dict[Name, Model] = Field(min_length=1)
+    variants: dict[Name, Variant] = Field(default_factory=dict)
+    data: DataSettings = Field(default_factory=DataSettings)
+    scales: dict[Name, Scale] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Params:
+        scales, zoo = list(self.scales), list(self.zoo)
+        _known("scale", self.scale, scales, at=("scale",))
+        for model in self.models if self.models != "all" else []:
+            _known("model", model, zoo, at=("models",))
+        for name, variant in self.variants.items():
+            for model in variant.of:
+                _known("model", model, zoo, at=("variants", name, "of"))
+        for name, entry in self.zoo.items():
+            own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
+            _known(f"variant of {name}", entry.variant, own, at=("zoo", name, "variant"))
+        for name, scale in self.scales.items():
+            for task, settings in scale.tasks.items():
+                _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
+            if len(set(scale.seeds)) < len(scale.seeds):
+                raise _Named(("scales", name, "seeds"), f"seeds repeat: {scale.seeds}")
+        return self
+
+
+class _Named(ValueError):
+    """A ValueError that knows which key it speaks of."""
+
+    def __init__(self, at: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.at = at
+
+
+def _known(what: str, name: str, known: list[str], at: tuple[str, ...]) -> None:
+    if name not in known:
+        raise _Named(at, f"unknown {what} {name!r}.{nearest(name, known)}")
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a parameter file. UserError for every problem, with its line."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run this from the project's folder, or `git checkout {path}`") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    return check(values, path)
+
+
+def check(values: Any, path: Path = Path("params.yaml")) -> Params:
+    """Check parameters already read (Snakemake's `config`, `--config` merged in); `path` gives the line numbers."""
+    lines, repeated = _lines(path, values)
+    if repeated:
+        raise UserError("\n".join(f"{path}:{line}: key {key!r} is there twice; keep one" for key, line in repeated))
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, not {type(values).__name__}")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = sorted({_problem(dict(each), path, lines) for each in error.errors()})
+        raise UserError("\n".join(problems)) from None
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml, for editors and for Snakemake's `validate`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
+
+
+def dump_schema() -> str:
+    """The schema as it stands in workflow/params.schema.json."""
+    return json.dumps(schema(), indent=1, sort_keys=True) + "\n"
+
+
+def _problem(error: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int]) -> str:
+    """One line for one error of pydantic's: file and line, the key, what is wrong with it."""
+    cause = error.get("ctx", {}).get("error")
+    at = cause.at if isinstance(cause, _Named) else tuple(str(part) for part in error["loc"])
+    # pydantic names the branch of a union and the key of a mapping in the path; params.yaml has no such keys
+    at = tuple(part for part in at if part != "[key]" and "[" not in part)
+    key = ".".join(at)
+    if error["type"] == "extra_forbidden":
+        inside = f" in {'.'.join(at[:-1])}" if at[:-1] else ""
+        text = f"unknown key {at[-1]!r}{inside}.{nearest(at[-1], _keys(at[:-1]))}"
+    elif isinstance(cause, _Named):
+        text = f"{key}: {cause}"
+    elif error["type"] == "missing":
+        text = f"{key} is missing"
+    else:
+        text = f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
+    line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), None)
+    return f"{path}:{line}: {text}" if line else f"{path} or --config: {text}"
+
+
+def _keys(at: tuple[str, ...]) -> list[str]:
+    """The keys that may stand at a place of params.yaml, found by walking its schema."""
+    whole = schema()
+    node: dict[str, Any] = whole
+    for part in (*at, None):
+        if "$ref" in node:
+            node = whole["$defs"][node["$ref"].rpartition("/")[2]]
+        if part is not None:
+            named = node.get("properties", {}).get(part)
+            node = (
+                named or node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
+            )
+    return list(node.get("properties", {})) or list(node.get("propertyNames", {}).get("enum", []))
+
+
+def _lines(path: Path, given: Any) -> tuple[dict[tuple[str, ...], int], list[tuple[str, int]]]:
+    """Line of every key of a YAML file, and the keys that repeat (YAML would silently take the last).
+
+    A key whose value in `given` is not the file's was set on the command line and has no line.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    repeated: list[tuple[str, int]] = []
+
+    def walk(node: yaml.Node | None, at: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                here = (*at, str(key.value))
+                if here in lines:
+                    repeated.append((".".join(here), key.start_mark.line + 1))
+                lines[here] = key.start_mark.line + 1
+                walk(value, here)
+        elif isinstance(node, yaml.SequenceNode):
+            for number, value in enumerate(node.value):
+                lines[(*at, str(number))] = value.start_mark.line + 1
+                walk(value, (*at, str(number)))
+
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
+        written = yaml.safe_load(text)
+        if isinstance(given, dict) and isinstance(written, dict):
+            for key in given:
+                if given[key] != written.get(key) and not isinstance(given[key], dict):
+                    lines.pop((key,), None)
+    return lines, repeated

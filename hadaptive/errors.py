@@ -1,0 +1,18 @@
+"""The one error a user sees: what is wrong, by name, and what to do about it."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user can mend. The command line prints its message alone, without a traceback, and exits 1."""
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """' Did you mean ...?' with the closest known name, or the known names where none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    listed = ", ".join(sorted(known)[:12])
+    return f" Known: {listed}{', ...' if len(known) > 12 else ''}."

@@ -1,0 +1,118 @@
+"""Content identity of code, for keys of finished Runs and for Snakemake's `params:`.
+
+Why not file times: after a clone sources are newer or older than results for no reason, and a change would be missed or
+everything trained again. Why the syntax tree: a comment, a docstring or a blank line must not retrain 120 models.
+The identity of a module is that of its own tree and of all project modules it imports, statically and directly.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Plumbing that cannot change a result: naming, writing and reporting it.
+PLUMBING = {"hadaptive.errors", "hadaptive.records", "hadaptive.identity", "hadaptive.devices", "hadaptive.run"}
+
+
+def _file(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = node.body[0] if node.body else None
+            said = first.value if isinstance(first, ast.Expr) else None
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                node.body = node.body[1:]
+    return tree
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those under `if TYPE_CHECKING:`, which never run."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield node
+            yield from _running(node)
+
+
+def _imports(module: str, path: Path) -> set[str]:
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in _running(_tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                base = ".".join(parents[: len(parents) - node.level + 1] + ([base] if base else []))
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+@cache
+def closure(module: str) -> tuple[str, ...]:
+    """Sorted names of `module`, its parent packages and every project module it reaches by import, save plumbing."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        path = _file(name)
+        if path is None or name in seen or name in PLUMBING:
+            continue
+        seen.add(name)
+        parts = name.split(".")
+        todo += [".".join(parts[:n]) for n in range(1, len(parts))]
+        todo += _imports(name, path)
+    return tuple(sorted(seen))
+
+
+def _canonical(node: object) -> str:
+    # ast.dump itself differs between Python versions: 3.12 added type_params, 3.13 leaves empty lists out.
+    if isinstance(node, ast.AST):
+        names = [name for name in node._fields if name not in ("ctx", "kind", "type_comment")]
+        kept = [(name, getattr(node, name, None)) for name in names]
+        return f"{type(node).__name__}({','.join(f'{n}={_canonical(v)}' for n, v in kept if v not in (None, []))})"
+    if isinstance(node, list):
+        # 3.12.0 and 3.12.1 put empty strings into f-strings.
+        kept_items = [x for x in node if not (isinstance(x, ast.Constant) and x.value == "" and len(node) > 1)]
+        return f"[{','.join(map(_canonical, kept_items))}]"
+    return repr(node)
+
+
+@cache
+def code_id(*modules: str) -> str:
+    """Identity of the code behind these modules, the same on every Python. LookupError for an unknown module."""
+    digest = hashlib.sha256()
+    names: set[str] = set()
+    for module in modules:
+        if _file(module) is None:
+            raise LookupError(f"no module {module} in this project")
+        names |= set(closure(module))
+    for name in sorted(names):
+        path = _file(name)
+        assert path is not None
+        digest.update(f"{name}\0{_canonical(_tree(path))}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def file_id(*paths: str) -> str:
+    """Identity of files (templates, published numbers) by their bytes; a folder stands for all files below it."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        target = ROOT / path
+        for file in sorted(target.rglob("*")) if target.is_dir() else [target]:
+            if file.is_file():
+                digest.update(f"{file.relative_to(ROOT).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,104 @@
+"""What a table needs to know, as one JSON-able model, and which records it reads.
+
+``hadaptive.experiments`` derives a :class:`TableSpec` from ``params.yaml``; the workflow hands it, as JSON, to the
+command that renders. Everything else about a table (its columns, wording, digits) is fixed and lives in ``frames``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # one folder name of a record's path
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Row(_Model):
+    """One line of a table: a model in one variant. `label` is the paper's name for it and finds the published row."""
+
+    model: Part
+    variant: Part
+    label: Annotated[str, Field(min_length=1)]
+    cite: str = ""  # plain text, "Howard et al., 2019" or "ours"
+    ours: bool = False
+    group: int = 0  # a rule is drawn where it changes; the best of each group is bold
+
+
+class Source(_Model):
+    """Where some columns come from: the folder of that name under results/<scale>/ ("complexity", "cifar100", ...)."""
+
+    seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
+    absent: str | None = None  # why there is nothing to read, e.g. "ImageNet-1k not present"
+    selected: tuple[Part, ...] | None = None  # models whose records are to be read; None: all
+    stand_in: str | None = None  # the data actually used, where it is not what the column's title says
+
+    @model_validator(mode="after")
+    def _seeds_make_sense(self) -> Self:
+        if self.seeds is not None and (not self.seeds or len(set(self.seeds)) < len(self.seeds)):
+            raise ValueError(f"seeds must be one or more different integers, not {list(self.seeds)}")
+        return self
+
+
+class TableSpec(_Model):
+    """A table at a scale: its rows, in the paper's order, and where its columns come from."""
+
+    table: Part
+    scale: Part
+    demonstration: bool = False
+    about: str  # one line on the scale: data set, image size, epochs, training examples
+    rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    sources: dict[Part, Source]
+
+    @model_validator(mode="after")
+    def _rows_make_sense(self) -> Self:
+        runs = [f"{row.model}/{row.variant}" for row in self.rows]
+        for what, names in (("label", [row.label for row in self.rows]), ("run", runs)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{self.table}: the same {what} in two rows: {', '.join(twice)}")
+        groups = [row.group for row in self.rows]
+        if groups != sorted(groups):
+            raise ValueError(f"{self.table}: rows of a group must be together and groups ascend, but they are {groups}")
+        return self
+
+    def source(self, name: str) -> Source:
+        """The source of that name; ValueError if the spec has none."""
+        if name not in self.sources:
+            raise ValueError(f"{self.table} needs the source {name!r}; its spec has only {sorted(self.sources)}")
+        return self.sources[name]
+
+    def why_not(self, row: Row, source: str) -> str | None:
+        """Why a row's records of a source are not to be read: no data, or the row is not selected. None: they are."""
+        found = self.source(source)
+        if found.absent is not None:
+            return found.absent
+        chosen = found.selected is None or row.model in found.selected
+        return None if chosen else "not selected in this run"
+
+
+def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
+    """The ids of the records behind a row's cells of one source, one a seed for trainings."""
+    stem = f"{source}/{row.model}/{row.variant}"
+    seeds = spec.source(source).seeds
+    return [stem] if seeds is None else [f"{stem}/seed{seed}" for seed in seeds]
+
+
+def record_path(spec: TableSpec, record_id: str, results_root: Path) -> Path:
+    """results_root/<scale>/<id>/record.json"""
+    return results_root / spec.scale / record_id / "record.json"
+
+
+def records_needed(spec: TableSpec, results_root: Path = Path("results")) -> list[Path]:
+    """Every record the table reads, in the spec's order, each once: the inputs of the rule that renders it."""
+    return [
+        record_path(spec, record_id, results_root)
+        for source in spec.sources
+        for row in spec.rows
+        if spec.why_not(row, source) is None
+        for record_id in record_ids(spec, row, source)
+    ]

@@ -1,0 +1,123 @@
+"""params.yaml: what is right passes; what is wrong gets one line naming file, line, key and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hadaptive import config
+from hadaptive.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "params.yaml").read_text()
+
+
+def problems(tmp_path: Path, old: str, new: str) -> str:
+    path = tmp_path / "params.yaml"
+    assert old in TEXT, f"the test's premise is gone: {old!r} is not in params.yaml"
+    path.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        config.load(path)
+    return str(caught.value).replace(str(tmp_path) + "/", "")
+
+
+def line_of(words: str) -> int:
+    return next(number for number, line in enumerate(TEXT.splitlines(), 1) if words in line)
+
+
+def test_the_project_file_is_valid() -> None:
+    params = config.load(ROOT / "params.yaml")
+    assert params.scale == "demo" and set(params.scales) == {"demo", "cpu", "gpu", "paper"}
+    assert sum(entry.group is not None for entry in params.zoo.values()) == 19
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        (
+            "recipe: {epochs: 4,",
+            "recipe: {epoch: 4,",
+            "dataset: digits",
+            ["'epoch'", "scales.demo.tasks.cifar100.recipe", "'epochs'"],
+        ),
+        ("latency: {runs: 100", "latency: {run: 100", "runs: 100", ["'run'", "scales.demo.latency", "'runs'"]),
+        ("\nmodels: all", "\nmodel: all", "models: all", ["unknown key 'model'", "'models'"]),
+        ("\ndata:", "\ndate:", "data:", ["unknown key 'date'", "'data'"]),
+        ("  demo:\n    about", "  demo:\n    abuot", "the whole machine", ["'abuot'", "scales.demo", "'about'"]),
+        ("label: StarNet-S1,", "lable: StarNet-S1,", "StarNet-S1", ["'lable'", "zoo.starnet_s1", "'label'"]),
+        ("dataset: digits", "dataset: digit", "dataset: digits", ["unknown data set 'digit'", "'digits'"]),
+        (
+            "tasks:\n      cifar100: {dataset: digits",
+            "tasks:\n      cifar10: {dataset: digits",
+            "dataset: digits",
+            ["cifar10"],
+        ),
+        ("scale: demo", "scale: dmeo", "scale: demo", ["unknown scale 'dmeo'", "'demo'"]),
+        ("of: [hadaptive_net_m, ", "of: [hadaptive_net_x, ", "as_released:", ["unknown model 'hadaptive_net_x'"]),
+        (
+            "group: 1, variant: dysoft",
+            "group: 1, variant: dysofd",
+            "Hadaptive-Net-S",
+            ["variant of hadaptive_net_s", "'dysoft'"],
+        ),
+        (
+            "epochs: 4,",
+            "epochs: three,",
+            "dataset: digits",
+            ["scales.demo.tasks.cifar100.recipe.epochs", "integer", "'three'"],
+        ),
+        ("epochs: 4,", "epochs: 0,", "dataset: digits", ["epochs", "greater than or equal to 1"]),
+        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.paper.seeds", "repeat"]),
+        ("seeds: [0, 1, 2]", "seeds: []", "seeds: [0, 1, 2]", ["scales.paper.seeds", "at least 1"]),
+        ("models: all", "models: [nope_net]", "models: all", ["unknown model 'nope_net'"]),
+    ],
+)
+def test_a_mistake_names_its_line_and_the_remedy(
+    tmp_path: Path, old: str, new: str, line: str, words: list[str]
+) -> None:
+    message = problems(tmp_path, old, new)
+    assert f"params.yaml:{line_of(line)}:" in message
+    for word in words:
+        assert word in message, message
+    assert len(message.splitlines()) <= 2, message
+
+
+def test_a_repeated_key_is_not_silently_dropped(tmp_path: Path) -> None:
+    message = problems(
+        tmp_path, "  base_never: x" if False else "\nvariants:\n", "\nvariants:\n  dysoft: {of: [hadaptive_net_s]}\n"
+    )
+    assert "variants.dysoft" in message and "twice" in message
+
+
+def test_broken_yaml_and_missing_file(tmp_path: Path) -> None:
+    assert "not valid YAML" in problems(tmp_path, "scale: demo", "scale: [demo")
+    with pytest.raises(UserError, match="is missing"):
+        config.load(tmp_path / "none.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(UserError, match="must hold keys and values"):
+        config.load(tmp_path / "empty.yaml")
+
+
+def test_command_line_forms() -> None:
+    values = yaml.safe_load(TEXT)
+    given = config.check({**values, "models": "hadaptive_net_s, starnet_s1", "scale": "cpu"})
+    assert given.models == ["hadaptive_net_s", "starnet_s1"] and given.scale == "cpu"
+    assert config.check({**values, "models": ["starnet_s1"]}).models == ["starnet_s1"]
+
+
+def test_yaml_exponents_are_numbers(tmp_path: Path) -> None:
+    # YAML 1.1 reads 1e-3 as text; a user means a number
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("{epochs: 4,", "{epochs: 4, lr: 1e-3,"))
+    assert config.load(path).scales["demo"].tasks["cifar100"].recipe.lr == 0.001
+
+
+def test_committed_schema_is_current() -> None:
+    assert (ROOT / "workflow/params.schema.json").read_text() == config.dump_schema(), "run `hadaptive schema`"
+
+
+def test_a_value_from_the_command_line_is_not_blamed_on_a_line() -> None:
+    with pytest.raises(UserError, match=r"^params\.yaml or --config: scale: unknown scale 'dmeo'"):
+        config.check({**yaml.safe_load(TEXT), "scale": "dmeo"}, Path("params.yaml"))

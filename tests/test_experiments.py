@@ -1,0 +1,120 @@
+"""From params.yaml to Runs: derived, shared, restricted, and free of torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hadaptive import config, experiments
+from hadaptive.errors import UserError
+from hadaptive.paper.spec import records_needed
+from hadaptive.run import Run
+
+VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
+
+
+def params(**changes: object) -> config.Params:
+    return config.check({**VALUES, **changes})
+
+
+def test_every_row_of_table_7_is_a_run() -> None:
+    given = params()
+    runs = experiments.runs(given)
+    spec = experiments.tables(given)["table7"]
+    assert len(spec.rows) == 19
+    for row in spec.rows:
+        assert f"cifar100/{row.model}/{row.variant}/seed0" in runs
+    assert [row.label for row in spec.rows if row.ours] == ["Hadaptive-Net-S", "Hadaptive-Net-M", "Hadaptive-Net-L"]
+
+
+def test_ids_are_unique_and_say_what_they_are() -> None:
+    given = params(scale="paper")
+    runs = experiments.runs(given)
+    assert all(run_id == run.id for run_id, run in runs.items())
+    assert {run.seed for run in runs.values()} == {0, 1, 2}
+    assert runs["cifar100/hadaptive_net_s/dysoft/seed2"].folder == Path(
+        "results/paper/cifar100/hadaptive_net_s/dysoft/seed2"
+    )
+
+
+def test_paper_scale_is_the_paper() -> None:
+    recipe = experiments.runs(params(scale="paper"))["cifar100/hadaptive_net_s/dysoft/seed0"].recipe
+    said = {"lr": 0.001, "weight_decay": 1e-4, "warmup": 0.05, "epochs": 200, "batch_size": 64, "image_size": 224}
+    assert {name: getattr(recipe, name) for name in said} == said
+    assert recipe.train_examples is None and recipe.precision == "fp32" and recipe.pad == 4 and recipe.flip
+
+
+def test_one_line_adds_a_baseline_a_variant_a_seed() -> None:
+    before = experiments.runs(params())
+    zoo = {**VALUES["zoo"], "resnet18": {"label": "ResNet-18", "group": 3}}
+    baseline = params(zoo=zoo)
+    assert set(experiments.runs(baseline)) - set(before) == {"cifar100/resnet18/base/seed0"}
+    assert "ResNet-18" in [row.label for row in experiments.tables(baseline)["table7"].rows]
+    variants = {**VALUES["variants"], "dysig": {"of": ["hadaptive_net_s"], "options": {"norm": "dysig"}}}
+    added = experiments.runs(params(variants=variants))
+    assert set(added) - set(before) == {"cifar100/hadaptive_net_s/dysig/seed0"}
+    assert added["cifar100/hadaptive_net_s/dysig/seed0"].options == {"norm": "dysig"}
+    scales = {**VALUES["scales"], "demo": {**VALUES["scales"]["demo"], "seeds": [0, 1]}}
+    assert len(experiments.runs(params(scales=scales))) == 2 * len(before)
+
+
+def test_a_selection_restricts_runs_and_says_so_in_the_table() -> None:
+    given = params(models=["hadaptive_net_s", "starnet_s1"])
+    assert {run.model for run in experiments.runs(given).values()} == {"hadaptive_net_s", "starnet_s1"}
+    spec = experiments.tables(given)["table7"]
+    assert len(spec.rows) == 19 and spec.sources["cifar100"].selected == ("hadaptive_net_s", "starnet_s1")
+    assert {path.parts[3] for path in records_needed(spec)} == {"hadaptive_net_s", "starnet_s1"}
+
+
+def test_absent_data_are_a_reason_not_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HADAPTIVE_DATA", raising=False)
+    given = params(scale="paper")
+    assert "ImageNet-1k" in experiments.absent_tasks(given)["imagenet1k"]
+    assert not [run for run in experiments.runs(given).values() if run.task == "imagenet1k"]
+    assert "not part of scale demo" in experiments.absent_tasks(params())["imagenet1k"]
+
+
+def test_unknown_run_names_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"Did you mean 'cifar100/starnet_s1/base/seed0'"):
+        experiments.find(params(), "cifar100/starnet_s1/bas/seed0")
+
+
+def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
+    run = next(iter(experiments.runs(params()).values()))
+    again = Run.model_validate_json(run.dumps())
+    assert again == run and again.dumps() == run.dumps()
+    assert run.key("data", "code") == again.key("data", "code")
+    other = run.model_copy(update={"seed": run.seed + 1})
+    assert (
+        len({run.key("data", "code"), other.key("data", "code"), run.key("data2", "code"), run.key("data", "code2")})
+        == 4
+    )
+
+
+def test_planning_needs_no_torch() -> None:
+    code = (
+        "import sys; from hadaptive import config, experiments, identity, guide, devices;"
+        "p = config.load(); experiments.runs(p); experiments.tables(p); guide.made(p);"
+        "heavy = {'torch', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+    )
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_targets_are_checked_by_name() -> None:
+    given = params()
+    run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
+    tables = ("paper_tables/table7.tex", "paper_tables/table7_compare.csv", "paper_tables/report.html")
+    for right in (*tables, "all", f"{run}/best.pt", f"{measure}/record.json"):
+        experiments.check_target(given, right)
+    with pytest.raises(UserError, match=r"Did you mean 'paper_tables/table7\.tex'"):
+        experiments.check_target(given, "paper_tables/tabel7.tex")
+    with pytest.raises(
+        UserError, match=r"at scale demo\. Did you mean 'results/demo/cifar100/starnet_s1/base/seed0/record\.json'"
+    ):
+        experiments.check_target(given, "results/demo/cifar100/starnet_s1/base/seed1/record.json")
