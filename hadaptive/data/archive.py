@@ -1,0 +1,118 @@
+"""Obtain a file over HTTP, verified: mirrors, progress bar, resume of a partial file, one start-over, atomic rename.
+
+No well-kept package does resume and checksum both (pooch starts over; resumable-urlretrieve is no longer maintained).
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from hadaptive.data.errors import DataError
+
+CHUNK = 1 << 20
+
+
+def md5_of(path: Path) -> str:
+    """The md5 of a file, as data sets publish it: against damage, not against an attacker."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def verify_archive(path: Path, md5: str, remedy: str) -> None:
+    """Check a gzip archive. Raises DataError that says whether it was cut short, altered, or is none at all."""
+    if (actual := md5_of(path)) != md5:
+        raise DataError(f"{path} {_damage(path)}: md5 {actual}, expected {md5}, {path.stat().st_size} bytes; {remedy}")
+
+
+def download(urls: Sequence[str], md5: str, target: Path, *, timeout_s: float) -> None:
+    """Download a gzip archive to `target` from the first of `urls` that gives it whole and unaltered.
+
+    Bytes arrive in `<target>.part`, which outlives an interruption and is continued by HTTP Range, from any of the
+    addresses. Where a continued file has the wrong checksum, the same address is tried once more from the start.
+    Raises DataError with each address's failure.
+    """
+    part = target.with_name(target.name + ".part")
+    failures = []
+    for url in urls:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            resumed = part.exists() and part.stat().st_size > 0
+            failure = _receive(url, part, timeout_s)
+            if failure is None and resumed and md5_of(part) != md5:
+                part.unlink()
+                failure = _receive(url, part, timeout_s)
+            if failure is None:
+                if md5_of(part) == md5:
+                    part.replace(target)
+                    return
+                failure = f"sent what {_damage(part)}: md5 {md5_of(part)}, expected {md5}, {part.stat().st_size} bytes"
+                part.unlink()
+        except OSError as error:
+            reason = error.strerror or error
+            raise DataError(f"cannot write {part}: {reason}; free space or set data.downloads") from error
+        failures.append(f"{url} {failure}")
+    raise DataError("; ".join(failures))
+
+
+def _receive(url: str, part: Path, timeout_s: float) -> str | None:
+    """Append to `part` until complete, again while each attempt brings it further. Returns what went wrong, or None."""
+    size = part.stat().st_size if part.exists() else 0
+    while (failure := _receive_once(url, part, timeout_s)) is not None:
+        reached = part.stat().st_size if part.exists() else 0
+        if reached <= size:
+            return failure
+        size = reached
+    return None
+
+
+def _receive_once(url: str, part: Path, timeout_s: float) -> str | None:
+    import requests
+    import urllib3
+    from tqdm import tqdm
+
+    offset = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
+            if offset and response.status_code == 416:  # nothing is left to send; the checksum decides
+                return None
+            if not response.ok:
+                return f"answered {response.status_code} {response.reason}"
+            if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+                offset = 0  # the server ignored Range and sends the whole file
+            total = offset + int(response.headers.get("Content-Length", 0)) or None
+            with (
+                part.open("ab" if offset else "wb") as file,
+                tqdm(total=total, initial=offset, unit="B", unit_scale=True, desc=part.stem, disable=None) as bar,
+            ):
+                for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    file.write(chunk)
+                    bar.update(len(chunk))
+    except requests.Timeout:
+        return f"did not answer within {timeout_s:g} s"
+    except requests.ConnectionError:
+        return "cannot be reached (no network?)"
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        received = part.stat().st_size if part.exists() else 0
+        return f"broke off after {received} bytes ({type(error).__name__})"
+    return None
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with an archive whose checksum differs."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(CHUNK):
+                pass
+    except EOFError:
+        return "is truncated"
+    except gzip.BadGzipFile as error:
+        return "is altered" if "CRC" in str(error) or "length" in str(error) else "is no gzip archive"
+    except (OSError, zlib.error):
+        return "is altered"
+    return "is another or altered archive"

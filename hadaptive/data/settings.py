@@ -1,0 +1,105 @@
+"""The data sets by name, where to look for them, and whether they can be had. Imports no torch: the workflow asks
+`available` while it is being parsed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hadaptive.data.errors import DataError
+from hadaptive.errors import nearest
+
+ENVIRONMENT_VARIABLE = "HADAPTIVE_DATA"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """How a data set is obtained: `embedded` in a dependency, by `download`, or from the user's image `folder`."""
+
+    title: str
+    kind: Literal["embedded", "download", "folder"]
+    folder: str | None = None  # the sub-folder of the data root that holds <train|val>/<class>/*
+
+
+DATASETS: dict[str, Dataset] = {
+    "digits": Dataset("scikit-learn digits", "embedded"),
+    "cifar100": Dataset("CIFAR-100", "download"),
+    "imagenet1k": Dataset("ImageNet-1k", "folder", "imagenet1k"),
+    "tiny_imagenet": Dataset("Tiny ImageNet", "folder", "tiny-imagenet"),
+}
+
+
+def dataset_named(name: str) -> Dataset:
+    """Look a data set up. Raises ValueError with the nearest known name."""
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}.{nearest(name, list(DATASETS))}")
+    return DATASETS[name]
+
+
+class DataSettings(BaseModel):
+    """Where data sets come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    root: Path | None = Field(default=None, description=f"folder with local copies; default: ${ENVIRONMENT_VARIABLE}")
+    folders: dict[str, Path] = Field(default={}, description="image folders by data set, when not under root")
+    mirrors: dict[str, list[str]] = Field(default={}, description="addresses tried before the official, by data set")
+    downloads: Path = Field(default=Path("data/downloads"), description="where downloaded archives are kept")
+    timeout_s: float = Field(default=30.0, gt=0, description="seconds without an answer before a server is given up")
+
+    @field_validator("folders", "mirrors")
+    @classmethod
+    def _known_names(cls, value: dict[str, object]) -> dict[str, object]:
+        for name in value:
+            dataset_named(name)
+        return value
+
+    def local_root(self) -> Path | None:
+        """The folder with local copies, or None. Raises DataError if one is named but does not exist."""
+        named, by = (self.root, "data.root") if self.root else (os.environ.get(ENVIRONMENT_VARIABLE), "the environment")
+        if not named:
+            return None
+        root = Path(named).expanduser()
+        if not root.is_dir():
+            raise DataError(f"the data folder {root} named by {by} is not a folder; correct or unset {_knob(by)}")
+        return root
+
+    def image_folder(self, name: str) -> Path:
+        """The folder that holds <train|val>/<class>/* of data set `name`. Raises DataError if it is not there."""
+        dataset = dataset_named(name)
+        if name in self.folders:
+            folder = self.folders[name].expanduser()
+        else:
+            assert dataset.folder is not None, f"{name} is not an image folder"
+            root = self.local_root()
+            folder = (root or Path(f"${ENVIRONMENT_VARIABLE}")) / dataset.folder
+        if not all((folder / split).is_dir() for split in ("train", "val")):
+            raise DataError(
+                f"{dataset.title} not present: no {folder}/train and {folder}/val. Set {ENVIRONMENT_VARIABLE} to a "
+                f"folder that holds {dataset.folder or name}/{{train,val}}/<class>/, or set data.folders.{name}"
+            )
+        return folder
+
+
+def _knob(by: str) -> str:
+    return ENVIRONMENT_VARIABLE if by == "the environment" else by
+
+
+def available(name: str, settings: DataSettings) -> str | None:
+    """None if data set `name` can be had (embedded, local or downloadable), else the reason it cannot, as for a cell.
+
+    Looks at no more than a few paths and never at the network. Raises ValueError for an unknown name.
+    """
+    dataset = dataset_named(name)
+    try:
+        if dataset.kind == "folder":
+            settings.image_folder(name)
+        elif dataset.kind == "download":
+            settings.local_root()
+    except DataError as error:
+        return f"{dataset.title} not present" if dataset.kind == "folder" else str(error)
+    return None
