@@ -1,0 +1,1 @@
+"""Training: one loop; each task gives it model, data, loss and metrics."""

@@ -1,0 +1,82 @@
+"""Checkpoints: atomic, checked when read, and never code (weights only)."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from hadaptive.errors import UserError
+from hadaptive.records import atomic
+
+
+def save(path: Path, state: dict[str, Any], *, keep_previous: bool = False) -> None:
+    """Write `state` atomically; with `keep_previous` the file that stood there stays as `<stem>.previous<suffix>`."""
+    with atomic(path) as temporary:
+        try:
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+        except RuntimeError as error:  # torch's own, in front of the full disk that caused it
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+        if keep_previous and path.exists():
+            path.replace(previous(path))
+
+
+def previous(path: Path) -> Path:
+    """Where `save` keeps the checkpoint before this one."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint and check every byte of it (the CRCs of its archive).
+
+    Raises UserError, naming the file and the remedy, where it is missing, cut short or altered.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged} does not match its checksum")
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint; train the Run that makes it first") from None
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}). Delete it and run the same command again: training goes on from the "
+            f"checkpoint before it, or from the start where there is none"
+        ) from None
+    return state
+
+
+def newest(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+    """The state to resume from: at `path`, else the one before it, else None. Errors as `load`."""
+    for candidate in (path, previous(path)):
+        if candidate.exists():
+            return load(candidate, device)
+    return None
+
+
+def rng_state(device: torch.device) -> dict[str, Any]:
+    """State of every generator a model may draw from (noise, dropout): Python's, PyTorch's, the device's."""
+    state: dict[str, Any] = {"python": random.getstate(), "torch": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_rng(state: dict[str, Any], device: torch.device) -> None:
+    """Put back what `rng_state` took."""
+    version, values, gauss = state["python"]
+    random.setstate((version, tuple(values), gauss))
+    torch.set_rng_state(state["torch"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+def weights(model: nn.Module) -> dict[str, Any]:
+    """A copy of the model's state on the CPU, contiguous, so that equal weights are equal bytes."""
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in model.state_dict().items()}

@@ -1,0 +1,67 @@
+"""Where a Run is worked on: a folder named by what its result depends on, held by one process at a time.
+
+Snakemake deletes the declared outputs of a broken job, so what a training resumes from lies outside them. A finished
+Run stays here under its key: a job that was triggered for nothing costs a link, not a training. Safe to delete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hadaptive.records import atomic, read_json, sha256
+
+RESULTS = ("last.pt", "best.pt", "record.json")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One Run's work folder."""
+
+    folder: Path
+
+    def finished(self) -> bool:
+        """Whether a whole result lies here, its checkpoints as the record says."""
+        record = self.folder / "record.json"
+        if not record.exists():
+            return False
+        kept = read_json(record)["checkpoints"]
+        return all(
+            (self.folder / f"{name}.pt").exists() and sha256(self.folder / f"{name}.pt") == entry["sha256"]
+            for name, entry in kept.items()
+        )
+
+
+@contextlib.contextmanager
+def workshop(root: Path, key: str) -> Iterator[Bench]:
+    """Hold `root/key` for this process. A second trainer of the same Run waits here, then takes the first one's result.
+
+    (Killing Snakemake leaves its trainers running; the next start meets them here.)
+    """
+    folder = root / key
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"another process is training this Run in {folder}; waiting for its result", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Bench(folder)
+
+
+def place(folder: Path, out: Path) -> None:
+    """Put a finished Run's results into `out`, the record last; drop the state that only resuming needs."""
+    for name in RESULTS:
+        with atomic(out / name) as temporary:
+            try:
+                temporary.unlink()
+                os.link(folder / name, temporary)
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(folder / name, temporary)
+    for state in folder.glob("state*.pt"):
+        state.unlink()
