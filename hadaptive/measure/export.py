@@ -1,0 +1,47 @@
+"""A model as an ONNX file: what ONNX Runtime measures, on a computer and on a telephone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hadaptive.measure.inference import inference_form
+from hadaptive.records import atomic
+
+OPSET = 18
+INPUT, OUTPUT = "image", "logits"
+
+
+def export_onnx(model: nn.Module, path: Path | str, image_size: int = 224, dynamic_batch: bool = False) -> Path:
+    """Write the inference form of `model` to one self-contained ONNX file: float32, standard operators, opset 18.
+
+    Input `image` [1, 3, image_size, image_size], output `logits` [1, classes]. With `dynamic_batch` both have a free
+    batch axis instead; a graph that computes shapes at run time is slower at batch 1 for some models (GhostNetV3, which
+    upsamples), so latency is measured on the fixed one. The file appears whole or not at all and holds no source paths.
+
+    Raises what the model raises for such an image, and torch.onnx's own error for operators that ONNX does not define.
+    """
+    path = Path(path)
+    # torch.export treats a batch of 1 as a constant, so a free batch is traced with 2.
+    example = torch.zeros(2 if dynamic_batch else 1, 3, image_size, image_size)
+    program = torch.onnx.export(
+        inference_form(model),
+        (example,),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        dynamic_shapes=({0: torch.export.Dim("batch")},) if dynamic_batch else None,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # stack traces, with the paths of this machine
+    proto = program.model_proto
+    assert not proto.functions
+    assert {node.domain for node in proto.graph.node} == {""}, "operators outside the standard"
+    with atomic(path) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
+    return path

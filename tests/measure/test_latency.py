@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hadaptive.measure.latency import busyness, cpu_latency
+from hadaptive.measure.statistics import summary
+
+LINUX = hasattr(os, "sched_getaffinity")
+
+
+def test_summary_by_hand() -> None:
+    expected = {"median_ms": 3.0, "mean_ms": 4.0, "q1_ms": 2.0, "q3_ms": 4.0, "iqr_ms": 2.0, "min_ms": 1.0}
+    assert summary([10, 1, 2, 3, 4]) == expected
+
+
+def test_times_every_run_and_says_how(tiny_onnx: Path) -> None:
+    got = cpu_latency(tiny_onnx, image_size=16, runs=5, warmup=2)
+    assert got["status"] == "done"
+    assert 0 < got["min_ms"] <= got["q1_ms"] <= got["median_ms"] <= got["q3_ms"]
+    assert got["iqr_ms"] == got["q3_ms"] - got["q1_ms"]
+    assert (got["runs"], got["warmup"], got["threads"], got["spinning"]) == (5, 2, 1, True)
+    assert got["processor"]
+    assert got["runtime"].startswith("onnxruntime ")
+    assert json.loads(json.dumps(got)) == got
+
+
+@pytest.mark.skipif(not LINUX, reason="processes can be pinned on Linux alone")
+def test_pins_while_it_measures_and_not_after(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, pinned, pin = os.sched_getaffinity(0), [], os.sched_setaffinity
+
+    def record(pid: int, cores: list[int]) -> None:
+        pinned.append(list(cores))
+        pin(pid, cores)
+
+    monkeypatch.setattr(os, "sched_setaffinity", record)
+    got = cpu_latency(tiny_onnx, image_size=16, runs=2, warmup=0)
+    assert got["cores"] == [max(before)]
+    assert pinned == [[max(before)], sorted(before)]
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_failure_restores_the_process(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    before = os.sched_getaffinity(0) if LINUX else None
+    with pytest.raises(Exception, match=r"broken\.onnx"):
+        cpu_latency(broken, image_size=16, runs=1)
+    assert gc.isenabled()
+    assert (os.sched_getaffinity(0) if LINUX else None) == before
+
+
+def test_more_threads_than_cores_is_a_reason(tiny_onnx: Path) -> None:
+    got = cpu_latency(tiny_onnx, image_size=16, runs=1, threads=10_000)
+    assert list(got) == ["status"]
+    assert got["status"].startswith("10000 threads asked for, ")
+
+
+@pytest.mark.parametrize("wrong", [{"runs": 0}, {"warmup": -1}, {"threads": 0}])
+def test_senseless_settings_are_said(tiny_onnx: Path, wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="need runs >= 1"):
+        cpu_latency(tiny_onnx, image_size=16, **wrong)
+
+
+def test_busyness_is_plausible() -> None:
+    got = busyness()
+    assert got["load_average"] >= 0
+    if Path("/proc/loadavg").exists():
+        assert got["other_running_tasks"] >= 0
+
+
+def test_measures_in_a_process_without_torch(tiny_onnx: Path) -> None:
+    program = (
+        "import runpy, sys; runpy.run_module('hadaptive.measure.latency', run_name='__main__', alter_sys=True);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tiny_onnx), '{"image_size": 16, "runs": 2, "warmup": 0}']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["runs"] == 2

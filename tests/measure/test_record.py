@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from hadaptive.errors import UserError
+from hadaptive.measure.complexity import complexity
+from hadaptive.measure.record import describe, latency
+from hadaptive.nn.zoo import create_model
+from hadaptive.run import Measure
+
+HEAD = {"schema", "id", "scale", "kind", "status", "model", "variant", "options", "settings", "metrics", "environment"}
+
+
+def measure(kind: Literal["complexity", "latency"], model: str, variant: str = "base", **options: Any) -> Measure:
+    settings = {"image_size": 64, "num_classes": 10, "runs": 3, "warmup": 1, "threads": 1}
+    return Measure(scale="demo", kind=kind, model=model, variant=variant, options=options, settings=settings)
+
+
+def test_complexity(tmp_path: Path) -> None:
+    record = describe(measure("complexity", "hadaptive_net_s", "batchnorm", norm="batchnorm"), tmp_path / "model.onnx")
+    assert set(record) == HEAD and (tmp_path / "model.onnx").stat().st_size > 1e6
+    assert (record["id"], record["kind"]) == ("complexity/hadaptive_net_s/batchnorm", "complexity")
+    assert record["metrics"] == complexity(create_model("hadaptive_net_s", 10, norm="batchnorm"), 64)
+    assert record["metrics"] != complexity(create_model("hadaptive_net_s", 10), 64)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+def test_latency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no adb
+    describe(measure("complexity", "mobileone_s0"), tmp_path / "model.onnx")
+    record = latency(measure("latency", "mobileone_s0"), tmp_path / "model.onnx", gpu=False)
+    assert set(record) == HEAD
+    assert (record["id"], record["status"]) == ("latency/mobileone_s0/base", "done")
+    cpu = record["metrics"]["cpu"]
+    assert (cpu["status"], cpu["runs"], cpu["threads"]) == ("done", 3, 1) and cpu["median_ms"] > 0
+    assert record["metrics"]["gpu"] == {"status": "no CUDA device"}
+    assert record["metrics"]["mobile"] == {"status": "adb not installed"}
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+def test_a_file_onnx_runtime_cannot_run_is_a_reason(tmp_path: Path) -> None:
+    got = latency(measure("latency", "mobileone_s0"), tmp_path / "absent.onnx", gpu=False)["metrics"]["cpu"]
+    assert list(got) == ["status"] and "absent.onnx" in got["status"]
+
+
+def test_unknown_model_and_option_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"starnet_s1"):
+        describe(measure("complexity", "starnet_s11"), tmp_path / "model.onnx")
+    with pytest.raises(UserError, match=r"hadaptive_net_s.*nom"):
+        describe(measure("complexity", "hadaptive_net_s", nom="dysoft"), tmp_path / "model.onnx")
+
+
+def test_measuring_cpu_latency_loads_no_torch(tmp_path: Path) -> None:
+    describe(measure("complexity", "mobilenetv3_small_100"), tmp_path / "model.onnx")
+    code = (
+        "import sys; from pathlib import Path; from hadaptive.run import Measure;"
+        "from hadaptive.measure.record import latency;"
+        "got = latency(Measure.model_validate_json(sys.argv[1]), Path(sys.argv[2]), gpu=False);"
+        "assert got['metrics']['cpu']['status'] == 'done', got; assert 'torch' not in sys.modules"
+    )
+    words = [measure("latency", "mobilenetv3_small_100").dumps(), str(tmp_path / "model.onnx")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
