@@ -1,0 +1,1 @@
+"""From records to the paper's tables: specs, cells, frames, templates. Imports no torch and no pandas."""

@@ -1,0 +1,116 @@
+"""A cell is a measurement, or it is empty and says why. Nothing here can see a published number."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hadaptive.records import SCHEMA
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something a reader must know about a cell. Remarks of one `kind` share a footnote; `text` has the detail."""
+
+    kind: str
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> Remark:
+        """A remark whose kind is its text without the epoch at which it happened."""
+        return cls(re.sub(r" at epoch \d+\b", "", text), text)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean, sample standard deviation (None below two seeds) and count; or no value and a remark saying why.
+
+    A cell with a value may carry a remark too (some seeds diverged). `printed` is a published value as its authors
+    typeset it; a cell with it has n = 0.
+    """
+
+    value: float | None = None
+    std: float | None = None
+    n: int = 0
+    remark: Remark | None = None
+    printed: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.value is not None or self.remark is not None, "an empty cell needs a reason"
+        assert self.value is None or math.isfinite(self.value), "a value is a finite number"
+
+    @classmethod
+    def empty(cls, reason: str) -> Cell:
+        """A cell with nothing in it but the reason."""
+        return cls(remark=Remark.of(reason))
+
+
+Record = Mapping[str, Any]
+
+
+def read_record(path: Path, record_id: str, scale: str) -> Record | Remark:
+    """The record at `path`, or why it cannot be used: missing, damaged, of another run, or not done."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Remark.of("not run")
+    except (OSError, ValueError):
+        return Remark.of("record unreadable")
+    if not isinstance(record, dict) or not isinstance(record.get("status"), str):
+        return Remark.of("record damaged")
+    if record.get("schema") != SCHEMA:
+        return Remark.of(f"record of schema {record.get('schema')}, not {SCHEMA}")
+    if (record.get("id"), record.get("scale")) != (record_id, scale):
+        return Remark.of("record of another run")
+    return record if record["status"] == "done" else Remark.of(record["status"])
+
+
+def look_up(record: Record | Remark, metric: str) -> float | Remark:
+    """The number at a dotted path in a record's metrics ("cpu.median_ms"), or why there is none.
+
+    A part of the metrics may have a status of its own ("no CUDA device"), which is then the reason.
+    """
+    if isinstance(record, Remark):
+        return record
+    value: Any = record.get("metrics")
+    for name in metric.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return Remark.of("not recorded")
+        value = value[name]
+        status = value.get("status", "done") if isinstance(value, dict) else "done"
+        if status != "done":
+            return Remark.of(str(status))
+    if value is None:
+        return Remark.of("not reached")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return Remark.of("not a finite number")
+    return float(value)
+
+
+def aggregate(results: Mapping[str, float | Remark]) -> Cell:
+    """One cell out of one result a seed (keyed by how to name it): mean and sample deviation of those that are numbers.
+
+    Results that are not numbers are counted out and named in the cell's remark.
+    """
+    values = [r for r in results.values() if not isinstance(r, Remark)]
+    failed = {name: r for name, r in results.items() if isinstance(r, Remark)}
+    if not values:
+        return Cell(remark=_merge(list(failed.values())))
+    remark = None
+    if failed:
+        why = "; ".join(f"{name}: {r.text}" for name, r in failed.items())
+        remark = Remark("not every seed finished", f"{len(values)} of {len(results)} seeds, {why}")
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return Cell(statistics.fmean(values), std, len(values), remark)
+
+
+def _merge(remarks: Sequence[Remark]) -> Remark:
+    assert remarks, "a cell reads at least one record"
+    kinds, texts = (list(dict.fromkeys(parts)) for parts in zip(*((r.kind, r.text) for r in remarks), strict=True))
+    return Remark("; ".join(kinds), "; ".join(texts))

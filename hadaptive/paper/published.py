@@ -1,0 +1,57 @@
+"""What the paper prints, as it prints it: CSV files by table, and where it contradicts itself (``errata.yaml``).
+
+These numbers stand beside measured ones and never in their place.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+_HERE = Path(__file__).parent
+
+
+def published(table: str) -> dict[str, Mapping[str, str]]:
+    """A table of the paper: the row's name (first column) -> column -> the text printed ("" where blank).
+
+    Raises ValueError for a table that is not there or whose first column does not name its rows.
+    """
+    path = _HERE / "published" / f"{table}.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.csv")))
+        raise ValueError(f"no published table {table!r}; there are {known}")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    head, body = rows[0], rows[1:]
+    found: dict[str, Mapping[str, str]] = {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
+    if len(found) < len(body):
+        raise ValueError(f"published table {table!r} has two rows of one name; its key is more than one column")
+    return found
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """One contradiction: `where` it stands, what the paper `says`, what `is` (in fact, or in the code), what we do."""
+
+    where: str
+    says: str
+    is_: str
+    here: str
+    by: str  # "fact": arithmetic or counting shows it; "code": the authors' code does otherwise
+    tables: tuple[str, ...]
+
+    def line(self) -> str:
+        """One line for beneath a table."""
+        ground = "the authors' code: " if self.by == "code" else "in fact: "
+        return f"{self.where}: the paper: {self.says}; {ground}{self.is_}. Here: {self.here}."
+
+
+def errata(table: str) -> list[Erratum]:
+    """The errata that concern a table, in the file's order."""
+    entries = yaml.safe_load((_HERE / "errata.yaml").read_text(encoding="utf-8"))
+    known = [Erratum(e["where"], e["says"], e["is"], e["here"], e["by"], tuple(e["tables"])) for e in entries]
+    return [erratum for erratum in known if table in erratum.tables]

@@ -1,0 +1,179 @@
+"""A frame as strings: numbers with their digits, marks and footnotes, the best in bold. The same for every format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hadaptive.paper.cells import Cell, Remark
+from hadaptive.paper.frames import Column, Frame
+from hadaptive.paper.spec import Row
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell as it is set. `text` is "" where the cell is empty: then `mark` leads to the footnote with the reason."""
+
+    text: str = ""
+    spread: str = ""
+    mark: str = ""
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's head; `mark` leads to a footnote that concerns the whole column.
+
+    `text` stands under the column's span: its name, or the unit alone where the span has the title.
+    """
+
+    column: Column
+    text: str
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A title over `width` columns of the typeset table, `first` to `last` (the label's column is 1).
+
+    `rule` asks for a rule beneath, where it holds several together.
+    """
+
+    title: str
+    first: int
+    last: int
+    rule: bool
+
+    @property
+    def width(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Line:
+    """A table's line. `rule` asks for a rule above it, where a group begins."""
+
+    row: Row
+    cells: list[Shown]
+    rule: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One sub-table: its title ("" if it has none), heads, titles over several columns, lines, and what stands beneath.
+
+    `footnotes` are (mark, text), by mark; `caption` and `notes` are the frame's sentences that concern its columns.
+    """
+
+    title: str
+    heads: list[Head]
+    spans: list[Span]
+    lines: list[Line]
+    footnotes: list[tuple[str, str]]
+    caption: list[str]
+    notes: list[str]
+
+
+@dataclass
+class _Footnotes:
+    """Marks in the order of first use; remarks of one kind share one."""
+
+    texts: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def mark(self, remark: Remark | None) -> str:
+        if remark is None:
+            return ""
+        self.texts.setdefault(remark.kind, {})[remark.text] = None
+        return letters(list(self.texts).index(remark.kind))
+
+    def listed(self) -> list[tuple[str, str]]:
+        return [
+            (letters(n), next(iter(texts)) if len(texts) == 1 else f"{kind} (each case in the CSV)")
+            for n, (kind, texts) in enumerate(self.texts.items())
+        ]
+
+
+def letters(number: int) -> str:
+    """0 -> a, 25 -> z, 26 -> aa"""
+    head, last = divmod(number, 26)
+    return (letters(head - 1) if head else "") + chr(ord("a") + last)
+
+
+def number(value: float, digits: int, signed: bool = False) -> str:
+    """A value with that many digits after the point, minus signs typographic; zero has no sign."""
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    if not text.strip("+-0."):
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def best(cells: Sequence[Cell], groups: Sequence[int], digits: int) -> list[bool]:
+    """Which cells are the greatest of their group, compared as printed, so that what looks equal ties.
+
+    A group with fewer than two measured cells has no best.
+    """
+    rounded = [None if cell.value is None else round(cell.value, digits) for cell in cells]
+    found = []
+    for value, group in zip(rounded, groups, strict=True):
+        rivals = [v for v, g in zip(rounded, groups, strict=True) if g == group and v is not None]
+        found.append(value is not None and len(rivals) > 1 and value == max(rivals))
+    return found
+
+
+def panels(frame: Frame) -> list[Panel]:
+    """The frame's sub-tables, ready to be set."""
+    parts = frame.panels()
+    titles = frame.parts or [""] * len(parts)
+    return [_panel(frame, columns, title) for columns, title in zip(parts, titles, strict=True)]
+
+
+def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
+    rows, footnotes = frame.spec.rows, _Footnotes()
+    unit_only = [bool(column.unit) and not column.over for column in columns]
+    heads = [
+        Head(c, f"({c.unit})" if alone else c.name, footnotes.mark(_stand_in(frame, c)))
+        for c, alone in zip(columns, unit_only, strict=True)
+    ]
+    groups = [row.group for row in rows]
+    bold = {c.key: best(frame.cells[c.key], groups, c.digits) if c.best else [False] * len(rows) for c in columns}
+    lines = [
+        Line(
+            row,
+            [_shown(frame.cells[c.key][n], c, bold[c.key][n], footnotes) for c in columns],
+            rule=n > 0 and row.group != groups[n - 1],
+        )
+        for n, row in enumerate(rows)
+    ]
+    concern = [note for note in frame.notes if note.source in {column.source for column in columns}]
+    caption, notes = ([note.text for note in concern if note.in_caption is where] for where in (True, False))
+    if any(map(any, bold.values())):
+        notes.append("Bold: the best of its group.")
+    return Panel(title, heads, _spans(columns), lines, footnotes.listed(), caption, notes)
+
+
+def _spans(columns: list[Column]) -> list[Span]:
+    """Neighbours with one `over` share a span; any other column has its own, with its title if it has a unit."""
+    spans: list[Span] = []
+    for n, column in enumerate(columns):
+        first = spans[-1].last + 1 if spans else 2
+        last = first + int(column.spread)  # a column with deviations is set as two
+        if column.over and n and columns[n - 1].over == column.over:
+            spans[-1] = Span(column.over, spans[-1].first, last, rule=True)
+        else:
+            title = column.over or (column.title if column.unit else "")
+            spans.append(Span(title, first, last, rule=bool(column.over)))
+    return spans
+
+
+def _stand_in(frame: Frame, column: Column) -> Remark | None:
+    stand_in = frame.spec.source(column.source).stand_in if column.role == "measured" else None
+    return Remark.of(f"stand-in data: {stand_in}") if stand_in else None
+
+
+def _shown(cell: Cell, column: Column, bold: bool, notes: _Footnotes) -> Shown:
+    mark = notes.mark(cell.remark)
+    if cell.value is None:
+        return Shown(mark=mark)
+    text = cell.printed or number(cell.value, column.digits, signed=column.role == "difference")
+    spread = number(cell.std, column.digits) if column.spread and cell.std is not None else ""
+    return Shown(text, spread, mark, bold)

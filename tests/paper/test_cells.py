@@ -1,0 +1,114 @@
+"""Aggregation over seeds, and every way a record fails to give a number."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hadaptive.paper.cells import Cell, Remark, aggregate, look_up, read_record
+
+PERCENT = st.floats(0, 100)
+FAILURES = st.sampled_from(["diverged at epoch 3", "diverged at epoch 4", "out of memory", "not run"]).map(Remark.of)
+
+
+def by_seed(results: list[Any]) -> dict[str, Any]:
+    return {f"seed {n}": result for n, result in enumerate(results)}
+
+
+@given(st.lists(PERCENT, min_size=1, max_size=6), st.randoms())
+def test_mean_and_deviation_whatever_the_order(values: list[float], rng: Any) -> None:
+    cell = aggregate(by_seed(values))
+    assert cell.value is not None
+    assert cell.n == len(values)
+    assert cell.remark is None
+    assert min(values) - 1e-9 <= cell.value <= max(values) + 1e-9
+    assert cell.std == (statistics.stdev(values) if len(values) > 1 else None)  # n - 1 in the denominator
+    rng.shuffle(values)
+    assert aggregate(by_seed(values)) == cell
+
+
+@given(st.lists(PERCENT, max_size=4), st.lists(FAILURES, min_size=1, max_size=4))
+def test_failed_seeds_are_counted_out_and_named(values: list[float], failures: list[Remark]) -> None:
+    cell = aggregate(by_seed([*values, *failures]))
+    assert cell.n == len(values)
+    assert cell.remark is not None
+    assert all(failure.text in cell.remark.text for failure in failures)
+    if values:
+        alone = aggregate(by_seed(values))
+        assert (cell.value, cell.std) == (alone.value, alone.std)
+        assert cell.remark.text.startswith(f"{len(values)} of {len(values) + len(failures)} seeds, seed {len(values)}:")
+    else:
+        assert cell.value is None
+        assert cell.remark.kind.count("diverged") <= 1
+
+
+def test_sample_deviation_of_two_seeds() -> None:
+    cell = aggregate(by_seed([70.0, 72.0]))
+    assert (cell.value, cell.n) == (71.0, 2)
+    assert cell.std == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "path", "found"),
+    [
+        ({"top1_last": 71}, "top1_last", 71.0),
+        ({"cpu": {"status": "done", "median_ms": 1.5}}, "cpu.median_ms", 1.5),
+        ({"gpu": {"status": "no CUDA device"}}, "gpu.median_ms", "no CUDA device"),
+        ({"gpu": {"status": "no CUDA device"}}, "gpu.eager.median_ms", "no CUDA device"),
+        ({}, "top1_last", "not recorded"),
+        ({"cpu": 3}, "cpu.median_ms", "not recorded"),
+        ({"top1_last": None}, "top1_last", "not reached"),
+        ({"top1_last": float("nan")}, "top1_last", "not a finite number"),
+        ({"top1_last": "71.2"}, "top1_last", "not a finite number"),
+        ({"top1_last": True}, "top1_last", "not a finite number"),
+    ],
+)
+def test_look_up(metrics: dict[str, Any], path: str, found: float | str) -> None:
+    result = look_up({"metrics": metrics}, path)
+    assert (result.text if isinstance(result, Remark) else result) == found
+
+
+GOOD = {"schema": 1, "id": "cifar100/m/base/seed0", "scale": "demo", "status": "done", "metrics": {"top1_last": 12.5}}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "not run"),
+        ("", "record unreadable"),
+        (json.dumps(GOOD)[:-5], "record unreadable"),
+        ("\udcff", "record unreadable"),
+        ("[1]", "record damaged"),
+        (json.dumps({**GOOD, "status": None}), "record damaged"),
+        (json.dumps({**GOOD, "schema": 2}), "record of schema 2, not 1"),
+        (json.dumps({**GOOD, "scale": "cpu"}), "record of another run"),
+        (json.dumps({**GOOD, "id": "cifar100/m/base/seed1"}), "record of another run"),
+        (json.dumps({**GOOD, "status": "diverged at epoch 7"}), "diverged at epoch 7"),
+    ],
+)
+def test_records_that_give_no_number(tmp_path: Path, text: str | None, reason: str) -> None:
+    path = tmp_path / "record.json"
+    if text is not None:
+        path.write_bytes(text.encode(errors="surrogateescape"))
+    assert read_record(path, GOOD["id"], "demo") == Remark.of(reason)
+
+
+def test_a_good_record_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(GOOD))
+    assert read_record(path, GOOD["id"], "demo") == GOOD
+
+
+def test_epochs_do_not_make_kinds() -> None:
+    assert Remark.of("diverged at epoch 7").kind == Remark.of("diverged at epoch 12").kind == "diverged"
+
+
+def test_an_empty_cell_needs_a_reason() -> None:
+    with pytest.raises(AssertionError, match="needs a reason"):
+        Cell()

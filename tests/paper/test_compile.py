@@ -1,0 +1,61 @@
+"""The LaTeX compiles by itself under plain pdflatex, within the page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hadaptive.paper.render import render, standalone
+from hadaptive.paper.spec import TableSpec
+
+SMALLEST = 0.8  # a table at 7 pt is not shrunk below 5.6 pt
+
+
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="pdflatex is not installed (texlive-latex-base, -recommended)"
+)
+@pytest.mark.parametrize("case", ["full", "demonstration", "nothing run", "hostile labels"])
+def test_tables_compile_within_the_page(
+    case: str, make_spec: Callable[..., TableSpec], fill: Callable[..., Any], tmp_path: Path
+) -> None:
+    spec = make_spec()
+    sources = spec.model_dump()["sources"]
+    if case == "full":  # deviations in both accuracy columns: the widest
+        spec = make_spec(sources={**sources, "imagenet1k": {"seeds": [0, 1, 2]}})
+    elif case == "demonstration":
+        spec = make_spec(demonstration=True, sources={**sources, "cifar100": {"seeds": [0], "stand_in": "digits"}})
+    elif case == "hostile labels":
+        odd = r"""A & 50% \_{x}$y$ #1 <b>|*~^ -- '' ` ? ! "q" / [x] 中 é ß Ł œ Š ± × − – — ≤ ≥ … µ ° ® ™ ‘ ’ “ ”"""  # noqa: RUF001
+        rows = [
+            row.model_copy(update={"label": f"{'[*'[n % 2]}{odd[n::7]} {n}", "cite": odd[n::5]})
+            for n, row in enumerate(spec.rows)
+        ]
+        spec = make_spec(rows=rows, about=odd)
+    if case != "nothing run":
+        fill(spec, tmp_path / "results")
+    for path in render(spec, tmp_path / "results", tmp_path):
+        if path.suffix != ".tex":
+            continue
+        tex = path.read_text().replace(r"\ifdim\wd2", r"\typeout{WIDTH \the\wd2 of \the\linewidth}\ifdim\wd2")
+        (tmp_path / "doc.tex").write_text(standalone(tex))
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "doc.tex"],
+            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:]
+        log = (tmp_path / "doc.log").read_text(errors="replace")
+        over = [float(points) for points in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log)]
+        assert all(points <= 5 for points in over), log
+        assert "Float too large" not in log
+        assert "Missing character" not in log
+        widths = re.findall(r"WIDTH ([\d.]+)ptof ([\d.]+)pt", done.stdout)
+        assert len(widths) == (3 if "compare" in path.name else 1)
+        if case != "hostile labels":
+            assert all(float(line) / float(width) >= SMALLEST for width, line in widths), widths
+        (tmp_path / "doc.aux").unlink()
