@@ -1,0 +1,164 @@
+"""What goes wrong gets one clear message and an exit code that is not 0, and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import SMALL, TABLE, Project
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "said"),
+    [
+        (TABLE, "scale=dmeo", "unknown scale 'dmeo'. Did you mean 'demo'?"),
+        (TABLE, "models=hadaptive_net_x", "unknown model 'hadaptive_net_x'. Did you mean 'hadaptive_net_s'?"),
+        (TABLE, "sclae=cpu", "unknown key 'sclae'. Did you mean 'scale'?"),
+        ("paper_tables/table77.tex", "scale=demo", "Did you mean 'paper_tables/table7.tex'?"),
+        (
+            "results/demo/cifar100/starnet_s1/bass/seed0/record.json",
+            "scale=demo",
+            "no rule makes results/demo/cifar100/starnet_s1/bass",
+        ),
+    ],
+)
+def test_unknown_names(fresh: Project, words: str, config: str, said: str) -> None:
+    output = fresh.snakemake(words, config, ok=False)
+    assert said in output and "Traceback" not in output
+
+
+def test_a_wrong_key_in_params_names_its_line(fresh: Project) -> None:
+    fresh.edit("params.yaml", "recipe: {epochs: 4,", "recipe: {epoch: 4,")
+    number = next(
+        n for n, line in enumerate((fresh.folder / "params.yaml").read_text().splitlines(), 1) if "epoch: 4" in line
+    )
+    output = fresh.snakemake(config="scale=demo", ok=False)
+    assert (
+        f"params.yaml:{number}: unknown key 'epoch' in scales.demo.tasks.cifar100.recipe. Did you mean 'epochs'?"
+        in output
+    )
+
+
+def test_no_cores(fresh: Project) -> None:
+    assert "--cores 0 runs nothing; give it at least one" in fresh.run(f"snakemake --cores 0 {TABLE}", ok=False)
+
+
+def test_an_unknown_run_on_the_command_line(fresh: Project) -> None:
+    output = fresh.run("python -m hadaptive train cifar100/starnet_s11/base/seed0", ok=False)
+    assert "Did you mean 'cifar100/starnet_s1/base/seed0'" in output and "Traceback" not in output
+
+
+def test_a_model_that_nobody_knows_stops_its_own_run_with_its_name(fresh: Project) -> None:
+    fresh.edit("params.yaml", "starnet_s1: {", "starnet_s11: {")
+    output = fresh.snakemake("results/demo/cifar100/starnet_s11/base/seed0/record.json", "scale=demo", ok=False)
+    assert "unknown model 'starnet_s11'" in output and "starnet_s1" in output
+
+
+def test_images_too_small_for_a_net(fresh: Project) -> None:
+    config = SMALL.replace("models=hadaptive_net_s", "models=hadaptive_net_l")
+    output = fresh.snakemake("results/demo/cifar100/hadaptive_net_l/dysoft/seed0/record.json", config, ok=False)
+    assert "hadaptive_net_l needs images of at least 64 px and the recipe says 32" in output
+
+
+def test_a_damaged_local_copy_of_the_data(fresh: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "copies/cifar-100-binary"
+    folder.mkdir(parents=True)
+    (folder / "train.bin").write_bytes(b"short")
+    (folder / "test.bin").write_bytes(b"short")
+    fresh.environment["HADAPTIVE_DATA"] = str(folder.parent)
+    output = fresh.snakemake("data/cifar100/manifest.json", "scale=cpu", ok=False)
+    assert str(folder) in output and "Traceback" not in output
+
+
+def running(project: Project, log: str, words: str) -> bool:
+    path = project.folder / log
+    return path.exists() and words in path.read_text()
+
+
+LONG = (
+    SMALL.replace("epochs: 2", "epochs: 60")
+    .replace("seeds: [0, 1]", "seeds: [0]")
+    .replace("models=hadaptive_net_s,", "models=")
+)
+RUN = "cifar100/mobilenetv3_small_100/base/seed0"
+LOG = f"logs/demo/{RUN}.log"
+
+
+@contextlib.contextmanager
+def started(project: Project) -> Iterator[subprocess.Popen[str]]:
+    """Snakemake at work on a long training, somewhere after its second epoch; killed with all its jobs at the end."""
+    process = project.start(f"exec snakemake --cores 1 results/demo/{RUN}/record.json --config {LONG}")
+    try:
+        for _ in range(600):
+            if running(project, LOG, "epoch 2/60"):
+                break
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.1)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_second_run_while_the_first_works_is_refused_and_harms_nothing(fresh: Project) -> None:
+    with started(fresh) as first:
+        output = fresh.snakemake(f"results/demo/{RUN}/record.json", LONG, ok=False)
+        assert "cannot be locked" in output and str(fresh.folder) in output
+        assert first.poll() is None
+
+
+def test_a_killed_run_goes_on_where_it_was(fresh: Project) -> None:
+    run = f"results/demo/{RUN}/record.json"
+    with started(fresh) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    output = fresh.snakemake(run, LONG, ok=False)
+    assert "cannot be locked" in output and "--unlock" in output
+    fresh.snakemake("--unlock", LONG)
+    fresh.snakemake(run, LONG)
+    assert "resumed after epoch" in (fresh.folder / LOG).read_text()
+    assert len(json.loads((fresh.folder / run).read_text())["curve"]) == 60
+
+
+def mounted(options: str, folder: Path) -> None:
+    done = subprocess.run(f"mount {options} {folder}", shell=True, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a small disk here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted("-t tmpfs -o size=9m none", folder)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_and_more_room_lets_it_go_on(fresh: Project, small_disk: Path) -> None:
+    (fresh.folder / "work").symlink_to(small_disk)
+    run = f"results/demo/{RUN}/record.json"
+    output = fresh.snakemake(run, LONG.replace("epochs: 60", "epochs: 3"), ok=False)
+    assert "the disk is full; free some space and run the same command again; nothing is lost" in output
+    assert "Traceback" not in output
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    fresh.snakemake(run, LONG.replace("epochs: 60", "epochs: 3"))
+    assert json.loads((fresh.folder / run).read_text())["status"] == "done"
+
+
+def test_a_read_only_disk_is_named(fresh: Project, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    shutil.rmtree(fresh.folder / "results", ignore_errors=True)
+    (fresh.folder / "data/digits").symlink_to(small_disk)
+    output = fresh.run("python -m hadaptive data digits", ok=False)
+    assert "read-only" in output and "Traceback" not in output

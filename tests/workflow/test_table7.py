@@ -1,0 +1,93 @@
+"""The main job, end to end, through the real Snakefile: what it makes, and what a change makes again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from tests.workflow.conftest import SMALL, Project
+
+
+def rows(project: Project, name: str = "table7") -> dict[str, dict[str, str]]:
+    with (project.folder / f"paper_tables/{name}.csv").open() as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+def test_every_cell_is_a_measurement_or_a_reason(finished: tuple[Project, str]) -> None:
+    project, _ = finished
+    table = rows(project)
+    assert len(table) == 19
+    ours = table["hadaptive_net_s"]
+    records = [
+        json.loads(path.read_text())
+        for path in sorted(project.folder.glob("results/demo/cifar100/hadaptive_net_s/dysoft/*/record.json"))
+    ]
+    assert [record["run"]["seed"] for record in records] == [0, 1]
+    mean = sum(record["metrics"]["top1_last"] for record in records) / 2
+    assert abs(float(ours["cifar100_top1"]) - mean) < 1e-6 and ours["cifar100_top1_n"] == "2"
+    assert float(ours["params_m"]) == 2.102632
+    latency = json.loads((project.folder / "results/demo/latency/hadaptive_net_s/dysoft/record.json").read_text())
+    assert abs(float(ours["latency_cpu_ms"]) - latency["metrics"]["cpu"]["median_ms"]) < 1e-6
+    assert ours["latency_gpu_ms"] == "" and "CUDA" in ours["latency_gpu_ms_reason"]
+    other = table["starnet_s4"]
+    assert other["cifar100_top1"] == "" and other["cifar100_top1_reason"] == "not selected in this run"
+    assert "demo" in other["imagenet1k_top1_reason"]
+
+
+def test_all_files_are_there_and_say_they_are_a_demonstration(finished: tuple[Project, str]) -> None:
+    project, output = finished
+    for name in ("table7", "table7_compare"):
+        for ending in ("tex", "md"):
+            text = (project.folder / f"paper_tables/{name}.{ending}").read_text()
+            assert "demonstration" in text.lower() and "Hadaptive-Net-L" in text
+    assert "paper_tables/table7.tex" in output and "--config scale=cpu" in output, "the closing message"
+    for run in project.folder.glob("results/demo/cifar100/*/*/*"):
+        assert {p.name for p in run.iterdir()} == {"record.json", "last.pt", "best.pt"}
+
+
+def test_nothing_runs_twice(project: Project) -> None:
+    assert project.planned() == {}
+
+
+def test_a_template_re_renders_and_trains_nothing(project: Project) -> None:
+    template = project.folder / "hadaptive/paper/templates/table.tex.j2"
+    template.write_text("% another look\n" + template.read_text())
+    assert project.planned() == {"table": 1}
+
+
+def test_a_comment_changes_nothing(project: Project) -> None:
+    loop = project.folder / "hadaptive/train/loop.py"
+    loop.write_text("# a remark\n" + loop.read_text())
+    assert project.planned() == {}
+
+
+def test_the_trainer_s_code_retrains_all(project: Project) -> None:
+    project.edit("hadaptive/train/schedule.py", "peak * 0.5", "peak * 0.4")
+    assert project.planned() == {"train": 4, "table": 1}
+
+
+def test_ach_s_code_retrains_ours_alone(project: Project) -> None:
+    project.edit("hadaptive/nn/norms.py", "0.5", "0.6")
+    assert project.planned() == {"export": 1, "latency": 1, "train": 2, "table": 1}
+
+
+def test_a_recipe_a_seed_a_model(project: Project) -> None:
+    assert project.planned(config=SMALL.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")) == {"train": 2, "table": 1}
+    assert project.planned(config=SMALL.replace("epochs: 2", "epochs: 3")) == {"train": 4, "table": 1}
+    more = project.planned(config=SMALL.replace("models=", "models=starnet_s1,"))
+    assert more == {"export": 1, "latency": 1, "train": 2, "table": 1}
+
+
+def test_lost_outputs_cost_a_copy_not_a_training(project: Project) -> None:
+    record = project.folder / "results/demo/cifar100/hadaptive_net_s/dysoft/seed1/record.json"
+    before = record.read_bytes()
+    record.unlink()
+    project.snakemake()
+    assert record.read_bytes() == before
+    assert "finished before" in (project.folder / "logs/demo/cifar100/hadaptive_net_s/dysoft/seed1.log").read_text()
+
+
+def test_a_dry_run_in_a_fresh_folder_plans_shared_work_once(fresh: Project) -> None:
+    assert fresh.planned() == {"data": 1, "export": 2, "latency": 2, "train": 4, "table": 1}
+    assert not (fresh.folder / "results").exists() and Path(fresh.folder / "params.yaml").exists()

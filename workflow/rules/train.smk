@@ -1,0 +1,19 @@
+rule train:
+    input:
+        lambda wc: f"data/{RUNS[wc.run].dataset}/manifest.json",
+    output:
+        record=f"results/{SCALE}/{{run}}/record.json",
+        last=f"results/{SCALE}/{{run}}/last.pt",
+        best=f"results/{SCALE}/{{run}}/best.pt",
+    log:
+        f"logs/{SCALE}/{{run}}.log",
+    threads: 8 if devices.gpus() else 1  # on CPUs two one-thread trainings beat one with two threads
+    resources:
+        gpu=1 if devices.gpus() else 0,
+    params:
+        run=lambda wc: RUNS[wc.run].dumps(),
+        code=lambda wc: code_id(
+            "hadaptive.train.classify", *experiments.code_of(RUNS[wc.run].model)
+        ),
+    shell:
+        "python -m hadaptive train {params.run:q} --threads {threads} > {log} 2>&1"
