@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import statistics
 import tempfile
 import time
@@ -48,7 +50,7 @@ def loop_ratio(
         return len(y) * steps / (time.perf_counter() - started)
 
     def looped() -> float:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             history, _, _ = fit(
                 model, optimizer, batches, loss, lambda net: {"test_top1": 0.0}, plan, work=Path(folder), device=device
             )
