@@ -6,8 +6,12 @@ import importlib
 from typing import Any
 
 # Loaded on first use: the workflow imports this package at every start and needs no torch for it.
-_EXPORTS = {"AdaptiveCrossHadamard": "hadaptive.nn.ach", "create_model": "hadaptive.nn.zoo"}
-__all__ = ["AdaptiveCrossHadamard", "create_model"]
+_EXPORTS = {
+    "AdaptiveCrossHadamard": "hadaptive.nn.ach",
+    "create_model": "hadaptive.nn.zoo",
+    "retrofit": "hadaptive.nn.retrofit",
+}
+__all__ = ["AdaptiveCrossHadamard", "create_model", "retrofit"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,8 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
+        if error.errno is not None:
+            error.filename = error.filename or str(path)  # a full disk does not say where
         raise
     finally:
         temporary.unlink(missing_ok=True)

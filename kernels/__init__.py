@@ -10,7 +10,7 @@ fused_forward.py, fused_backward.py and topk.py. triton is imported when one of 
 
 from __future__ import annotations
 
-from .dispatch import expand, has_triton, topk_scores
+from .dispatch import IMPLEMENTATIONS, expand, has_triton, topk_scores
 from .reference import cross_hadamard, pairs
 
-__all__ = ["cross_hadamard", "expand", "has_triton", "pairs", "topk_scores"]
+__all__ = ["IMPLEMENTATIONS", "cross_hadamard", "expand", "has_triton", "pairs", "topk_scores"]

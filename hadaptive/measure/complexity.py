@@ -80,7 +80,8 @@ def _count(model: nn.Module, image_size: int) -> Counter[str]:
     count = _Count()
 
     def count_products(module: Any, inputs: tuple[Tensor, ...], _: Tensor) -> None:
-        count.of["hadamard"] += module.k * (module.k - 1) // 2 * inputs[0].shape[-2:].numel()
+        pixels = inputs[0].numel() // inputs[0].shape[1]
+        count.of["hadamard"] += module.k * (module.k - 1) // 2 * pixels
 
     for part in model.modules():
         if (

@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+# Not `retrofit`: once loaded, the module of that name stands in its place. Import it from there.
 _EXPORTS = {
+    "AchBottleneck": "hadaptive.nn.counterparts",
+    "AchFeedForward": "hadaptive.nn.counterparts",
     "AdaptiveBottleneck": "hadaptive.nn.blocks",
     "AdaptiveCrossHadamard": "hadaptive.nn.ach",
     "CrossHadaNorm": "hadaptive.nn.norms",

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hadaptive.nn.norms import NORMS, CrossHadaNorm
-from hadaptive.nn.scores import SCORES
+import kernels
+from hadaptive.nn.norms import CURVES, NORMS, CrossHadaNorm
+from hadaptive.nn.scores import SCORES, EcaScore, Watch
 from hadaptive.nn.temperature import Temperature
-from kernels.reference import cross_hadamard
 
 SELECTIONS = ("gumbel", "topk", "fixed")
 STRAIGHT_THROUGH = ("paper", "released")
@@ -54,11 +54,11 @@ def select_and_cross(x_BCHW: Tensor, index_Bk: Tensor, gate_Bk: Tensor | None) -
         z_BKHW = x_BCHW.gather(1, index_Bk[:, :, None, None].expand(B, k, H, W))
         if gate_Bk is not None:
             z_BKHW = z_BKHW * gate_Bk[:, :, None, None].to(z_BKHW.dtype)
-        return cross_hadamard(z_BKHW)
+        return kernels.cross_hadamard(z_BKHW)
     z_BHWK = x_BCHW.permute(0, 2, 3, 1).gather(3, index_Bk[:, None, None, :].expand(B, H, W, k))
     if gate_Bk is not None:
         z_BHWK = z_BHWK * gate_Bk[:, None, None, :].to(z_BHWK.dtype)
-    return cross_hadamard(z_BHWK.reshape(B * H * W, k)).view(B, H, W, -1).permute(0, 3, 1, 2)
+    return kernels.cross_hadamard(z_BHWK.reshape(B * H * W, k)).view(B, H, W, -1).permute(0, 3, 1, 2)
 
 
 class AdaptiveCrossHadamard(nn.Module):
@@ -84,6 +84,9 @@ class AdaptiveCrossHadamard(nn.Module):
         product_of: "normalised", channels after batch norm; "unnormalised", the same channels before it, with their own
             moments in CrossHadaNorm: a comparison design of arXiv v1 (its Table 1). Scores and the C channels that the
             products are appended to are normalised in both.
+        implementation: of the expansion, as in `kernels.expand`: "auto" (the fastest for device and mode), "native",
+            "direct_indexing", "parity_balanced" (the paper's two GPU schemes, Table 4), "fused". Batch norm and
+            CrossHadaNorm, whose statistics need the products first, always take PyTorch's operators.
 
     Shape: [B, C, H, W] -> [B, out_channels, H, W], memory format kept; out_channels = C + k(k-1)/2.
     Raises: ValueError for k < 2, k > channels, and unknown names.
@@ -101,6 +104,7 @@ class AdaptiveCrossHadamard(nn.Module):
         score: str = "eca",
         selection: str = "gumbel",
         product_of: str = "normalised",
+        implementation: str = "auto",
     ) -> None:
         super().__init__()
         if k < 2:
@@ -113,6 +117,7 @@ class AdaptiveCrossHadamard(nn.Module):
         self.ste = known("straight-through gradient", ste, STRAIGHT_THROUGH)
         self.selection = known("selection", selection, SELECTIONS)
         self.product_of = known("product_of", product_of, PRODUCT_OF)
+        self.implementation = known("implementation", implementation, kernels.IMPLEMENTATIONS)
         known("score", score, SCORES)
         self.pointwise = nn.Conv2d(channels, channels, 1) if pointwise else nn.Identity()
         self.bn = nn.BatchNorm2d(channels)
@@ -126,15 +131,27 @@ class AdaptiveCrossHadamard(nn.Module):
             return torch.arange(self.k, device=x_BCHW.device).expand(len(x_BCHW), -1), None
         # Scores, noise and softmax in at least float32: bfloat16 has too few digits to rank channels by.
         with _without_autocast(x_BCHW.device.type):
-            mean_BC = x_BCHW.mean((2, 3), dtype=torch.promote_types(x_BCHW.dtype, torch.float32))
             if not self.training:
-                return self.score(mean_BC, _identity).topk(self.k, dim=1).indices, None
+                return self.ranked(x_BCHW, None, _identity)[1], None
             tau = self.temperature.step()
-            scores_BC = self.score(mean_BC, self.temperature.watch)
+            noise_BC = None
             if self.selection == "gumbel":
-                scores_BC = scores_BC + gumbel_like(scores_BC)
-            index_Bk = scores_BC.topk(self.k, dim=1).indices
-            return index_Bk, straight_through_gate(scores_BC, index_Bk, tau, self.ste)
+                dtype = torch.promote_types(x_BCHW.dtype, torch.float32)
+                noise_BC = gumbel_like(torch.empty(x_BCHW.shape[:2], dtype=dtype, device=x_BCHW.device))
+            scores_BC, index_Bk = self.ranked(x_BCHW, noise_BC, self.temperature.watch)
+            perturbed_BC = scores_BC if noise_BC is None else scores_BC + noise_BC
+            return index_Bk, straight_through_gate(perturbed_BC, index_Bk, tau, self.ste)
+
+    def ranked(self, x_BCHW: Tensor, noise_BC: Tensor | None, watch: Watch) -> tuple[Tensor, Tensor]:
+        """Scores [B, C] of the channels, without noise, and the k highest of scores + noise, best first [B, k]."""
+        assert self.score is not None
+        if isinstance(self.score, EcaScore):
+            paper = self.implementation in ("direct_indexing", "parity_balanced")  # schemes of the expansion alone
+            how = "native" if paper else self.implementation
+            return kernels.topk_scores(x_BCHW, watch(self.score.weight), self.k, noise_BC, implementation=how)
+        scores_BC = self.score(x_BCHW.mean((2, 3), dtype=torch.promote_types(x_BCHW.dtype, torch.float32)), watch)
+        perturbed_BC = scores_BC if noise_BC is None else scores_BC + noise_BC
+        return scores_BC, perturbed_BC.topk(self.k, dim=1).indices
 
     def moments(self, mixed_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation [C] of the channels that are multiplied, as the batch norm knows them.
@@ -155,6 +172,11 @@ class AdaptiveCrossHadamard(nn.Module):
         mixed_BCHW = self.pointwise(x_BCHW)
         x_BCHW = self.bn(mixed_BCHW)
         index_Bk, gate_Bk = self.select(x_BCHW)
+        norm: Any = self.norm
+        if type(norm) in CURVES and self.product_of == "normalised":
+            affine = {"alpha": norm.alpha, "weight_P": norm.weight, "bias_P": norm.bias}
+            curve, how = CURVES[type(norm)], self.implementation
+            return kernels.expand(x_BCHW, index_Bk, gate_Bk, curve=curve, **affine, implementation=how)
         factors_BCHW = x_BCHW if self.product_of == "normalised" else mixed_BCHW
         products_BPHW = select_and_cross(factors_BCHW, index_Bk, gate_Bk)
         if isinstance(self.norm, CrossHadaNorm):
@@ -165,7 +187,8 @@ class AdaptiveCrossHadamard(nn.Module):
         return torch.cat((x_BCHW, products_BPHW), 1)
 
     def extra_repr(self) -> str:
-        return f"{self.channels} -> {self.out_channels}, k={self.k}, ste={self.ste}, selection={self.selection}"
+        chosen = f"ste={self.ste}, selection={self.selection}, product_of={self.product_of}, {self.implementation}"
+        return f"{self.channels} -> {self.out_channels}, k={self.k}, {chosen}"
 
 
 def _without_autocast(device: str) -> contextlib.AbstractContextManager[Any]:

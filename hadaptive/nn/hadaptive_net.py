@@ -175,9 +175,7 @@ class HadaptiveNet(nn.Module):
             raise ValueError(f"all_ghost leaves no ACH for {names} to act on; leave one of them out")
         widths = (in_chans, *(row.out for row in rows))
         ach |= {"as_released": as_released, "all_ghost": all_ghost}
-        self.features = nn.Sequential(
-            *(build_row(row, width, **ach) for row, width in zip(rows, widths, strict=False))
-        )
+        self.features = nn.Sequential(*(build_row(row, width, **ach) for row, width in zip(rows, widths, strict=False)))
         self.head = nn.Sequential(nn.Linear(self.num_features, head_hidden_size), nn.Hardswish(), nn.Dropout(drop_rate))
         self.classifier = _classifier(head_hidden_size, num_classes)
         for module in self.modules():
@@ -245,7 +243,7 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> HadaptiveNe
 
 @register_model
 def hadaptive_net_s(pretrained: bool = False, **options: Any) -> HadaptiveNet:
-    """Hadaptive-Net-S (Table 9). Options: num_classes, in_chans, drop_rate, as_released, all_ghost, AdaptiveCrossHadamard's."""
+    """Hadaptive-Net-S (Table 9). Options: those of HadaptiveNet and of AdaptiveCrossHadamard."""
     return _create("hadaptive_net_s", pretrained, options)
 
 

@@ -109,6 +109,9 @@ def _num_products(k: int) -> int:
     return k * (k - 1) // 2
 
 
+# Normaliser -> the name of its curve in `kernels.expand`, which then computes it with the products.
+CURVES: dict[type[nn.Module], str] = {DySoft: "softsign", DySig: "sigmoid", DyAlge: "algebraic"}
+
 # Name -> module for the k(k-1)/2 products of k channels. CrossHadaNorm alone also takes the selected channels' moments.
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "dysoft": lambda k: DySoft(_num_products(k)),

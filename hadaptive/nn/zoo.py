@@ -29,15 +29,19 @@ def _source(name: str) -> str:
 def create_model(name: str, num_classes: int = 100, **options: Any) -> nn.Module:
     """An untrained model, ours, else timm's, else torchvision's by that name: [B, 3, H, W] -> [B, num_classes].
 
-    `options` go to the model's own constructor. Raises ValueError for an unknown name, naming the nearest.
+    `options` go to the model's own constructor, but for `retrofit`: which of its blocks ACH replaces, "paper" or the
+    arguments of `hadaptive.nn.retrofit.retrofit`. Raises ValueError for an unknown name, naming the nearest.
     """
     source = _source(name)
+    retrofit = options.pop("retrofit", None)
     if source == "ours":
         model = getattr(import_module(_OURS[name]), name)(num_classes=num_classes, **options)
     elif source == "timm":
         model = import_module("timm").create_model(name, pretrained=False, num_classes=num_classes, **options)
     else:
         model = import_module("torchvision.models").get_model(name, weights=None, num_classes=num_classes, **options)
+    if retrofit is not None:
+        model = import_module("hadaptive.nn.retrofit").retrofit_named(model, name, retrofit)
     return cast(nn.Module, model)
 
 

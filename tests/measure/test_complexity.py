@@ -109,7 +109,7 @@ def test_ach_by_hand() -> None:
     assert got["hadamard_products"] == products
     assert got["macs"] == 3 * 3 * pixels + 3 * 5  # 1x1 convolution, ECA
     assert got["flops"] == 2 * got["macs"] + products
-    batch_norm, mean, dysoft = 2 * 3 * pixels, 3 * pixels, 5 * products  # alpha u, |u|, 1 + |u|, quotient, w u + b
+    batch_norm, mean, dysoft = 2 * 3 * pixels, 3 * pixels, 6 * products  # alpha u, |u|, 1 + |u|, quotient, w u, + b
     assert got["flops_all"] == got["flops"] + batch_norm + mean + dysoft
 
 

@@ -97,6 +97,32 @@ def test_module_passes_gradcheck(norm: str, training: bool) -> None:
     assert torch.autograd.gradcheck(layer, (x,))
 
 
+@pytest.mark.parametrize("norm", ["crosshada", "dysoft"])
+@pytest.mark.parametrize("training", [True, False])
+def test_unnormalised_products_pass_gradcheck(norm: str, training: bool) -> None:
+    layer = AdaptiveCrossHadamard(4, 3, norm=norm, selection="fixed", product_of="unnormalised").double()
+    layer(torch.randn(8, 4, 2, 2, dtype=F64))  # running statistics other than 0 and 1
+    layer.train(training).bn.momentum = 0.0  # gradcheck calls forward many times
+    x = torch.randn(2, 4, 2, 2, dtype=F64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, (x,))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_unnormalised_products_are_those_before_batch_norm_normalised_by_its_statistics(training: bool) -> None:
+    options = {"norm": "crosshada", "selection": "fixed", "pointwise": False, "product_of": "unnormalised"}
+    layer = AdaptiveCrossHadamard(3, 3, **options).double()
+    layer.bn.momentum = 1.0  # running statistics are the last batch's
+    x = torch.randn(64, 3, 40, 40, dtype=F64) * torch.tensor([2.0, 0.5, 3.0]).view(3, 1, 1) + 1.5
+    layer(x)
+    y = layer.train(training)(x)
+    assert torch.equal(y[:, :3], layer.bn(x))
+    products = y[:, 3:]
+    torch.testing.assert_close(products.mean((0, 2, 3)), torch.zeros(3, dtype=F64), rtol=0, atol=0.02)
+    torch.testing.assert_close(products.var((0, 2, 3)), torch.ones(3, dtype=F64), rtol=0, atol=0.03)
+    correlation = torch.corrcoef(torch.stack([products[:, 0].flatten(), (x[:, 0] * x[:, 1]).flatten()]))
+    assert correlation[0, 1].item() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("ste", ["paper", "released"])
 def test_module_gradient_reaches_the_eca_kernel_with_the_right_sign(ste: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = AdaptiveCrossHadamard(8, 3, ste=ste).double()
@@ -262,6 +288,7 @@ def test_ablations_drop_what_they_say() -> None:
         ({"score": "se"}, "eca, learned, evaluation"),
         ({"selection": "random"}, "gumbel, topk, fixed"),
         ({"tau_step": 2.0}, "tau_step"),
+        ({"product_of": "raw"}, "normalised, unnormalised"),
     ],
 )
 def test_bad_arguments_name_the_remedy(arguments: dict[str, object], message: str) -> None:

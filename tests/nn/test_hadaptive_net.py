@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.hadaptive_net import ACH, CNA, NETS, HadaptiveNet, hadaptive_net_l, hadaptive_net_s
 from hadaptive.nn.norms import NORMS, DySoft
+from hadaptive.nn.zoo import create_model
 
 # name: (trainable parameters, multiply-accumulates of convolutions and linear layers) at 100 classes and 224 px.
 # The paper prints 2.10 M / 131 M, 3.09 M / 339 M and 6.11 M / 669 M; M's 3.096 M is 3.09 M only when cut, not rounded.
@@ -82,6 +83,54 @@ def test_options_reach_every_ach() -> None:
     for ach in ach_layers(hadaptive_net_s(num_classes=3, in_chans=1, **options)):
         assert type(ach.norm) is type(NORMS["dyalge"](ach.k))
         assert (ach.ste, ach.temperature.relative_step, ach.selection) == ("released", 0.005, "topk")
+
+
+# every ablation of Tables 1 and 3, Figure 3, and of the first version's Tables 1 and 3, by its options
+VARIANTS: dict[str, dict[str, object]] = {
+    "dysoft": {"norm": "dysoft"},
+    "dysig": {"norm": "dysig"},
+    "dyalge": {"norm": "dyalge"},
+    "batchnorm": {"norm": "batchnorm"},
+    "no_norm": {"norm": "none"},
+    "no_pointwise": {"pointwise": False},
+    "no_eca": {"score": "learned"},
+    "fixed": {"selection": "fixed"},
+    "ste_released": {"ste": "released"},
+    "v1": {"norm": "crosshada", "score": "evaluation"},
+    "v1_unnormalised": {"norm": "crosshada", "score": "evaluation", "product_of": "unnormalised"},
+    "v1_batchnorm": {"norm": "batchnorm", "score": "evaluation"},
+    "v1_no_pointwise": {"norm": "crosshada", "score": "evaluation", "pointwise": False},
+    "v1_no_evaluation": {"norm": "crosshada", "score": "learned"},
+    "v1_fixed": {"norm": "crosshada", "selection": "fixed"},
+    "all_ghost": {"all_ghost": True},
+}
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+def test_every_variant_trains_evaluates_and_resumes(options: dict[str, object]) -> None:
+    model = create_model("hadaptive_net_s", 5, **options)
+    x = torch.randn(4, 3, 32, 32)
+    nn.functional.cross_entropy(model(x), torch.arange(4)).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    again = create_model("hadaptive_net_s", 5, **options)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again.eval()(x), model.eval()(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("hadaptive_net_s", 2_163_172), ("hadaptive_net_m", 3_254_266), ("hadaptive_net_l", 6_573_688)],
+)
+def test_all_ghost_has_the_same_widths_and_no_ach(name: str, parameters: int) -> None:
+    with torch.device("meta"):
+        ach, ghost = timm.create_model(name, num_classes=100), timm.create_model(name, num_classes=100, all_ghost=True)
+    assert not ach_layers(ghost)
+    assert [str(a.depthwise) for a in ach.features if hasattr(a, "depthwise")] == [
+        str(g.depthwise) for g in ghost.features if hasattr(g, "depthwise")
+    ]
+    assert sum(p.numel() for p in ghost.parameters()) == parameters
+    with pytest.raises(ValueError, match="leaves no ACH for norm, as_released"):
+        timm.create_model(name, all_ghost=True, norm="dysoft", as_released=True)
 
 
 def test_unknown_option_and_pretrained_are_refused() -> None:

@@ -1,0 +1,104 @@
+"""The adaptive cross-Hadamard counterparts of an inverted bottleneck and of a feed-forward layer."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from hadaptive.nn.ach import AdaptiveCrossHadamard
+from hadaptive.nn.replaceable import Bottleneck, FeedForward
+
+
+class SqueezeExcite(nn.Module):
+    """Scale each channel by a gate computed from all channels' means, as MobileNetV3: [B, C, H, W] -> the same."""
+
+    def __init__(self, channels: int, hidden: int, act: nn.Module, gate: nn.Module) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.act = act
+        self.expand = nn.Conv2d(hidden, channels, 1)
+        self.gate = gate
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        mean_BC11 = x_BCHW.mean((2, 3), keepdim=True)
+        return x_BCHW * cast(Tensor, self.gate(self.expand(self.act(self.reduce(mean_BC11)))))
+
+
+def _squeeze_excite(old: Bottleneck, width: int, wanted: bool | None) -> nn.Module:
+    shape = old.squeeze_excite
+    if wanted is False or (wanted is None and shape is None):
+        return nn.Identity()
+    if shape is None:
+        return SqueezeExcite(width, max(1, width // 4), nn.ReLU(), nn.Hardsigmoid())
+    act, gate = copy.deepcopy((shape.act, shape.gate))
+    return SqueezeExcite(width, max(1, round(shape.hidden * width / old.width)), act, gate)
+
+
+class AchBottleneck(nn.Module):
+    """A bottleneck that ACH expands, in the place of `old`: ACH -> depthwise -> (squeeze-excite) -> 1x1.
+
+    Channels in and out, stride, padding, activations and residual are those of `old`, and its squeeze-excite with the
+    same ratio of hidden to outer width. [B, in, H, W] -> [B, out, H', W'].
+
+    Args:
+        kernel: of the depthwise convolution, if not that of `old`; space stays, so odd where that is odd.
+        squeeze_excite: True adds one (a quarter as wide, ReLU, hard sigmoid) where `old` has none, False leaves it out.
+        ach: options of AdaptiveCrossHadamard.
+    Raises: ValueError for a kernel of other parity, and what AdaptiveCrossHadamard raises.
+    """
+
+    def __init__(
+        self, old: Bottleneck, k: int, *, kernel: int | None = None, squeeze_excite: bool | None = None, **ach: Any
+    ) -> None:
+        super().__init__()
+        kernel = old.kernel if kernel is None else kernel
+        if kernel < 1 or (kernel - old.kernel) % 2:
+            raise ValueError(f"kernel={kernel} in the place of {old.kernel} changes the size; choose one of its parity")
+        padding = old.padding + (kernel - old.kernel) // 2 * old.dilation
+        self.expansion = AdaptiveCrossHadamard(old.in_channels, k, **ach)
+        width = self.expansion.out_channels
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(width, width, kernel, old.stride, padding, old.dilation, groups=width, bias=False),
+            nn.BatchNorm2d(width),
+            copy.deepcopy(old.act),
+        )
+        self.squeeze_excite = _squeeze_excite(old, width, squeeze_excite)
+        self.project = nn.Sequential(
+            nn.Conv2d(width, old.out_channels, 1, bias=False),
+            nn.BatchNorm2d(old.out_channels),
+            *([] if old.out_act is None else [copy.deepcopy(old.out_act)]),
+        )
+        self.drop_path = nn.Identity() if old.drop_path is None else copy.deepcopy(old.drop_path)
+        self.residual = old.residual
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y_BCHW: Tensor = self.project(self.squeeze_excite(self.depthwise(self.expansion(x_BCHW))))
+        return x_BCHW + cast(Tensor, self.drop_path(y_BCHW)) if self.residual else y_BCHW
+
+
+class AchFeedForward(nn.Module):
+    """A feed-forward layer that ACH widens, in the place of `old`: ACH over channels -> activation -> linear.
+
+    The mixing is a linear layer C -> C (as a 1x1 convolution over the tokens), batch norm is over all tokens, scores
+    come from the mean token, and each sample, an entry of the first axis, selects its own k channels for all its tokens
+    (section 5.5, Table 8). MobileViT puts the four pixels of a patch into the first axis, so there each of the four
+    positions of an image selects for itself. [B, ..., C] -> the same.
+
+    Raises what AdaptiveCrossHadamard raises; `ach` are its options.
+    """
+
+    def __init__(self, old: FeedForward, k: int, **ach: Any) -> None:
+        super().__init__()
+        self.expansion = AdaptiveCrossHadamard(old.channels, k, **ach)
+        self.act = copy.deepcopy(old.act)
+        self.drop1 = nn.Dropout(old.dropout)
+        self.fc2 = nn.Linear(self.expansion.out_channels, old.channels)
+        self.drop2 = nn.Dropout(old.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x_BTC = x.reshape(x.shape[0], -1, x.shape[-1])
+        x_BCT1 = x_BTC.transpose(1, 2).unsqueeze(3)  # no copy: tokens are pixels in channels_last order
+        y_BTN = self.expansion(x_BCT1).squeeze(3).transpose(1, 2)
+        return cast(Tensor, self.drop2(self.fc2(self.drop1(self.act(y_BTN))))).reshape(x.shape)
