@@ -1,55 +1,11 @@
 """The workflow: params.yaml becomes Runs, Runs become jobs, records become tables. `snakemake -n` shows what would run."""
 
-import sys
-from pathlib import Path
 
-from snakemake.utils import min_version, validate
-
-min_version("9.18")
-
-# `.venv/bin/snakemake` without an activated environment must still find this environment's python
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
-
-sys.path.insert(0, str(workflow.basedir))
-from hadaptive import config as configuration
-from hadaptive import devices, experiments, guide
-from hadaptive.errors import UserError
-from hadaptive.identity import code_id, file_id
-from hadaptive.paper.spec import records_needed
-
-
-configfile: "params.yaml"
-
-
-try:
-    PARAMS = configuration.check(config)
-    for word in sys.argv[1:]:
-        experiments.check_target(PARAMS, word)
-except UserError as error:
-    raise WorkflowError(f"\n{error}")
-if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
-    raise WorkflowError(
-        "--cores 0 runs nothing; give it at least one core, for example --cores 8"
-    )
-validate(PARAMS.model_dump(mode="json"), "workflow/params.schema.json")
-
-SCALE = PARAMS.scale
-RUNS = experiments.runs(PARAMS)
-MEASURES = experiments.measures(PARAMS)
-TABLES = experiments.tables(PARAMS)
-
-
-wildcard_constraints:
-    model="[A-Za-z0-9_]+",
-    variant="[A-Za-z0-9_]+",
-    dataset="[A-Za-z0-9_]+",
-    table="|".join(TABLES),
-    run="|".join(RUNS) or "none",
-
-
+include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/bench.smk"
 include: "workflow/rules/paper.smk"
 
 
@@ -57,6 +13,7 @@ rule all:
     default_target: True
     input:
         expand("paper_tables/{table}.tex", table=TABLES),
+        expand("paper_tables/{figure}.pdf", figure=FIGURES),
 
 
 onsuccess:

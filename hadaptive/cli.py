@@ -101,6 +101,34 @@ def _latency(a: argparse.Namespace) -> None:
         write_json(measure.folder / "record.json", latency(measure, a.onnx, gpu=device == "cuda"))
 
 
+def _kernels(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.records import write_json
+    from hadaptive.run import KernelMeasure
+
+    measure = KernelMeasure.model_validate_json(a.measure)
+    with claimed() as device:
+        from hadaptive.measure.bench_kernels.paper import record
+
+        found = record(measure, gpu=device == "cuda", limit_s=a.limit)
+    write_json(measure.folder / "record.json", found)
+    print(f"{measure.id}: {found['status']}")
+
+
+def _figure(a: argparse.Namespace) -> None:
+    from hadaptive.errors import nearest
+    from hadaptive.experiments import figures
+    from hadaptive.paper.figures import render_figure
+    from hadaptive.paper.spec import FigureSpec
+
+    known = {} if a.spec else figures(_params(a))
+    if not a.spec and a.figure not in known:
+        raise UserError(f"no figure {a.figure!r}.{nearest(a.figure, list(known))}")
+    spec = FigureSpec.model_validate_json(a.spec) if a.spec else known[a.figure]
+    for path in render_figure(spec, Path("results"), a.out):
+        print(path)
+
+
 def _render(a: argparse.Namespace) -> None:
     from hadaptive.paper.render import render
     from hadaptive.paper.spec import TableSpec
@@ -139,10 +167,41 @@ def _schema(a: argparse.Namespace) -> None:
 
 
 def _bench(a: argparse.Namespace) -> None:
+    {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx}[a.what](a)
+
+
+def _bench_train(a: argparse.Namespace) -> None:
     from hadaptive.train.bench import loop_ratio
 
     data = _prepared(a.dataset)
-    print(json.dumps(loop_ratio(a.model, data, image_size=a.image_size, threads=a.threads), indent=1))
+    model = (a.models or ["hadaptive_net_s"])[0]
+    print(json.dumps(loop_ratio(model, data, image_size=a.image_size, threads=a.threads), indent=1))
+
+
+def _bench_kernels(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.measure.bench_kernels.report import table
+
+    out = a.out or Path("results/bench/kernels.json")
+    with claimed():
+        from hadaptive.measure.bench_kernels.phases import bench_kernels
+
+        record = bench_kernels(out, threads=a.threads, budget_s=a.budget)
+    print(f"{table(record)}\n\n{out}")
+
+
+def _bench_onnx(a: argparse.Namespace) -> None:
+    from hadaptive.measure.bench_onnx import onnx_ratios
+    from hadaptive.records import write_json
+
+    models = a.models or ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"]
+    try:
+        found = onnx_ratios(models, a.runs, a.threads)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if a.out:
+        write_json(a.out, found)
+    print(json.dumps(found, indent=1))
 
 
 def _params(a: argparse.Namespace) -> Any:
@@ -178,6 +237,13 @@ def _parser() -> argparse.ArgumentParser:
     latency = verb("latency", _latency, "measure the latency of an exported model")
     latency.add_argument("measure", help="JSON of the measure")
     latency.add_argument("--onnx", type=Path, required=True)
+    kernels = verb("kernels", _kernels, "measure the GPU kernels for Table 4 or Figure 7")
+    kernels.add_argument("measure", help="JSON of the measure")
+    kernels.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
+    figure = verb("figure", _figure, "draw a figure from records")
+    figure.add_argument("figure")
+    figure.add_argument("--spec", help="JSON of the figure (default: derived from params.yaml)")
+    figure.add_argument("--out", type=Path, default=Path("paper_tables"))
     render = verb("render", _render, "render a table from records")
     render.add_argument("table")
     render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
@@ -185,11 +251,17 @@ def _parser() -> argparse.ArgumentParser:
     verb("runs", _runs, "list the Runs of a scale and how each stands")
     schema = verb("schema", _schema, "write the JSON schema of params.yaml")
     schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"))
-    bench = verb("bench", _bench, "images/s of the training loop against bare forward-backward-steps, in one run")
-    bench.add_argument("what", choices=["train"])
-    bench.add_argument("--model", default="hadaptive_net_s")
-    bench.add_argument("--dataset", default="cifar100")
-    bench.add_argument("--image-size", type=int, default=64)
+    bench = verb("bench", _bench, "ratios of ways of doing one thing, side by side in one run")
+    bench.add_argument(
+        "what", choices=["train", "kernels", "onnx"],
+        help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export",
+    )  # fmt: skip
+    bench.add_argument("--models", nargs="+", metavar="MODEL", help="train: one; onnx: any (default: ours)")
+    bench.add_argument("--dataset", default="cifar100", help="train")
+    bench.add_argument("--image-size", type=int, default=64, help="train")
+    bench.add_argument("--runs", type=int, default=100, help="onnx")
+    bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
+    bench.add_argument("--out", type=Path, help="JSON record (kernels: default results/bench/kernels.json)")
     return parser
 
 

@@ -54,6 +54,25 @@ class Latency(Strict):
     threads: int = Field(1, ge=1)
 
 
+MAX_CHANNELS = 256  # kernels.dispatch.MAX_K, which cannot be imported here: it comes with torch
+
+
+class Kernels(Strict):
+    """The sweep of Figure 7, batches and channels against sizes of square feature maps (appendix A.5)."""
+
+    batches: list[Annotated[int, Field(ge=1)]] = Field(
+        default_factory=lambda: [1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64], min_length=1
+    )
+    channels: list[Annotated[int, Field(ge=2, le=MAX_CHANNELS)]] = Field(
+        default_factory=lambda: [4, 8, 12, 16, 20, 24, 32, 36, 40, 48, 56, 64], min_length=1
+    )
+    sizes: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
+        default_factory=lambda: [2, 4, 7, 8, 12, 14, 16, 20, 24, 28, 31, 32, 33, 40, 48, 56, 63, 64, 65],
+        min_length=1, description="height and width in pixels",
+    )  # fmt: skip
+    runs: int = Field(20, ge=1, description="measurements of a cell, of which the median is taken")
+
+
 class Scale(Strict):
     """How much is done: data, epochs, seeds."""
 
@@ -62,6 +81,7 @@ class Scale(Strict):
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
     tasks: dict[Literal["cifar100", "imagenet1k"], Task]
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
+    kernels: Kernels = Field(default_factory=lambda: Kernels.model_validate({}))
 
 
 def _names(value: Any) -> Any:
@@ -95,8 +115,9 @@ class Params(Strict):
         for name, scale in self.scales.items():
             for task, settings in scale.tasks.items():
                 _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
-            if len(set(scale.seeds)) < len(scale.seeds):
-                raise _Named(("scales", name, "seeds"), f"seeds repeat: {scale.seeds}")
+            _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
+            for axis in ("batches", "channels", "sizes"):
+                _differ(axis, getattr(scale.kernels, axis), at=("scales", name, "kernels", axis))
         return self
 
 
@@ -111,6 +132,11 @@ class _Named(ValueError):
 def _known(what: str, name: str, known: list[str], at: tuple[str, ...]) -> None:
     if name not in known:
         raise _Named(at, f"unknown {what} {name!r}.{nearest(name, known)}")
+
+
+def _differ(what: str, numbers: list[int], at: tuple[str, ...]) -> None:
+    if len(set(numbers)) < len(numbers):
+        raise _Named(at, f"{what} repeat: {numbers}")
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

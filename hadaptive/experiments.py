@@ -8,11 +8,17 @@ from __future__ import annotations
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS, available
 from hadaptive.errors import UserError, nearest
-from hadaptive.paper.spec import Row, Source, TableSpec
-from hadaptive.run import Measure, Run
+from hadaptive.paper.spec import FigureSpec, Row, Source, TableSpec
+from hadaptive.run import KernelMeasure, Measure, Run
 
 KINDS = ("", "_compare")  # a table as measured, and beside the published values
 ENDINGS = ("tex", "md", "csv")
+FIGURE_ENDINGS = ("pdf", "png", "csv", "txt")
+TABLE4_NET = "hadaptive_net_l"
+IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
+    "native": "Native", "direct_indexing": "Direct-Indexing", "parity_balanced": "Parity-Balanced", "fused": "Fused",
+}  # fmt: skip
+FIGURE7_FIXED = {"fixed_channels": 64, "fixed_batch": 64}  # channels in (a), batch in (b); the paper does not say
 LATENCY_INPUT = {"image_size": 224, "num_classes": 100}  # Table 7: measured on models for CIFAR-100 at 224 px
 
 
@@ -62,6 +68,20 @@ def measures(params: Params) -> dict[str, Measure]:
     return {measure.id: measure for measure in found}
 
 
+def kernel_measures(params: Params) -> dict[str, KernelMeasure]:
+    """What is measured of the GPU kernels, by name."""
+    scale = params.scales[params.scale]
+    variant = params.zoo[TABLE4_NET].variant if TABLE4_NET in params.zoo else "base"
+    net = {"model": TABLE4_NET, "options": options(params, variant), **LATENCY_INPUT}
+    timing = {"runs": scale.latency.runs, "warmup": scale.latency.warmup}
+    sweep = {**scale.kernels.model_dump(), **FIGURE7_FIXED}
+    found = (
+        KernelMeasure(scale=params.scale, name="table4", settings={**net, **timing}),
+        KernelMeasure(scale=params.scale, name="figure7", settings=sweep),
+    )
+    return {measure.name: measure for measure in found}
+
+
 def absent_tasks(params: Params) -> dict[str, str]:
     """Tasks of the paper that the chosen scale cannot run, each with the reason an empty cell gives."""
     tasks = params.scales[params.scale].tasks
@@ -75,15 +95,18 @@ def absent_tasks(params: Params) -> dict[str, str]:
 def check_target(params: Params, path: str) -> None:
     """UserError, with the nearest right one, for a file under paper_tables/ or results/ that no rule makes."""
     folder, suffix = path.partition("/")[0], path.rpartition(".")[2]
-    if suffix not in (*ENDINGS, "json", "pt", "onnx"):  # not ours to judge: `--report paper_tables/report.html`
+    ours = {*ENDINGS, *FIGURE_ENDINGS, "json", "pt", "onnx"}
+    if suffix not in ours:  # not ours to judge: `--report paper_tables/report.html`
         return
     if folder == "paper_tables":
         known = [
             f"paper_tables/{name}{kind}.{ending}" for name in tables(params) for kind in KINDS for ending in ENDINGS
         ]
+        known += [f"paper_tables/{name}.{ending}" for name in figures(params) for ending in FIGURE_ENDINGS]
     elif folder == "results":
         known = [str(r.folder / f) for r in runs(params).values() for f in ("record.json", "last.pt", "best.pt")]
         known += [str(m.folder / f) for m in measures(params).values() for f in ("record.json", "model.onnx")]
+        known += [str(m.folder / "record.json") for m in kernel_measures(params).values()]
     else:
         return
     if path not in known:
@@ -105,7 +128,39 @@ def code_of(model: str) -> tuple[str, ...]:
 
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
-    return {"table7": _table7(params)}
+    return {"table4": _table4(params), "table7": _table7(params)}
+
+
+def figures(params: Params) -> dict[str, FigureSpec]:
+    """Every figure, by name."""
+    sweep = kernel_measures(params)["figure7"]
+    said = f"float32, NCHW, time within a CUDA graph, median of {sweep.settings['runs']} runs"
+    figure7 = FigureSpec(
+        figure="figure7", scale=params.scale, demonstration=params.scales[params.scale].stand_in, about=said,
+        record=sweep.id,
+    )  # fmt: skip
+    return {figure7.figure: figure7}
+
+
+def _table4(params: Params) -> TableSpec:
+    measure = kernel_measures(params)["table4"]
+    absent = None if TABLE4_NET in params.zoo else f"{TABLE4_NET} is not in the zoo"
+    selected = None if params.models == "all" else tuple(params.models)
+    rows = [
+        Row(
+            model=TABLE4_NET, variant=name, label=label, published=name, cite="ours" if name == "fused" else "",
+            ours=name == "fused",
+        )
+        for name, label in IMPLEMENTATIONS.items()
+    ]  # fmt: skip
+    return TableSpec(
+        table="table4",
+        scale=params.scale,
+        demonstration=params.scales[params.scale].stand_in,
+        about=f"batch 1, {measure.settings['image_size']} px, {measure.settings['runs']} runs",
+        rows=tuple(rows),
+        sources={"table4": Source(record=measure.id, absent=absent, selected=selected)},
+    )
 
 
 def _table7(params: Params) -> TableSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hadaptive.config import Params
-from hadaptive.experiments import tables
+from hadaptive.experiments import figures, tables
 
 NEXT = {
     "demo": (
@@ -24,6 +24,11 @@ def made(params: Params, root: Path = Path("paper_tables")) -> str:
         if (root / f"{name}.tex").exists():
             lines.append(f"{root / name}.tex, .md, .csv    measured at scale {params.scale}")
             lines.append(f"{root / name}_compare.tex, .md, .csv    the same beside the published values")
+    lines += [
+        f"{root / name}.pdf, .png, .csv, .txt    drawn at scale {params.scale}"
+        for name in figures(params)
+        if (root / f"{name}.pdf").exists()
+    ]
     lines.append(f"results/{params.scale}/    every record, curve and checkpoint behind them")
     if params.scale in NEXT:
         what, scale = NEXT[params.scale]

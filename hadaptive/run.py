@@ -31,12 +31,30 @@ class Recipe(BaseModel):
     train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
 
 
-class Run(BaseModel):
-    """(task, model, variant, dataset, recipe, seed) at one scale; its id is readable and names its folder."""
+class Executed(BaseModel):
+    """One thing that was executed at one scale; its id is readable and names the folder of its record."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scale: Name
+
+    @property
+    def id(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def folder(self) -> Path:
+        """Where its results lie, relative to the project."""
+        return Path("results", self.scale, self.id)
+
+    def dumps(self) -> str:
+        """Canonical one-line JSON: the same settings always give the same text."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+class Run(Executed):
+    """A training: (task, model, variant, dataset, recipe, seed)."""
+
     task: Name
     model: Name
     variant: Name
@@ -50,15 +68,6 @@ class Run(BaseModel):
         """For example `cifar100/hadaptive_net_s/dysoft/seed0`."""
         return f"{self.task}/{self.model}/{self.variant}/seed{self.seed}"
 
-    @property
-    def folder(self) -> Path:
-        """Where its results lie, relative to the project."""
-        return Path("results", self.scale, self.id)
-
-    def dumps(self) -> str:
-        """Canonical one-line JSON: the same Run always gives the same text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
     def key(self, *depends_on: str) -> str:
         """Identity of the Run's result: of its settings, and of what else it depends on (data, code).
 
@@ -68,12 +77,9 @@ class Run(BaseModel):
         return hashlib.sha256("\0".join((settings, *depends_on)).encode()).hexdigest()[:16]
 
 
-class Measure(BaseModel):
+class Measure(Executed):
     """A measurement of a model that needs no training: its complexity or its latency."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scale: Name
     kind: Literal["complexity", "latency"]
     model: Name
     variant: Name
@@ -85,11 +91,15 @@ class Measure(BaseModel):
         """For example `latency/hadaptive_net_s/dysoft`."""
         return f"{self.kind}/{self.model}/{self.variant}"
 
-    @property
-    def folder(self) -> Path:
-        """Where its record lies, relative to the project."""
-        return Path("results", self.scale, self.id)
 
-    def dumps(self) -> str:
-        """Canonical one-line JSON, as `Run.dumps`."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+class KernelMeasure(Executed):
+    """A measurement of the GPU kernels: of a net with each implementation (Table 4), or of the operator (Figure 7)."""
+
+    kind: Literal["kernels"] = "kernels"
+    name: Literal["table4", "figure7"]
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """For example `kernels/table4`."""
+        return f"{self.kind}/{self.name}"

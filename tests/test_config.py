@@ -71,6 +71,27 @@ def test_the_project_file_is_valid() -> None:
         ("epochs: 4,", "epochs: 0,", "dataset: digits", ["epochs", "greater than or equal to 1"]),
         ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.paper.seeds", "repeat"]),
         ("seeds: [0, 1, 2]", "seeds: []", "seeds: [0, 1, 2]", ["scales.paper.seeds", "at least 1"]),
+        (
+            "kernels: {batches: [1,",
+            "kernels: {batch: [1,",
+            "Figure 7",
+            ["unknown key 'batch' in scales.demo.kernels", "'batches'"],
+        ),
+        (
+            "channels: [4, 16, 64]",
+            "channels: [1, 16]",
+            "Figure 7",
+            ["kernels.channels.0", "greater than or equal to 2"],
+        ),
+        ("channels: [4, 16, 64]", "channels: [512]", "Figure 7", ["kernels.channels.0", "less than or equal to 256"]),
+        ("channels: [4, 16, 64]", "channels: []", "Figure 7", ["scales.demo.kernels.channels", "at least 1"]),
+        ("sizes: [4, 7, 14", "sizes: [4, 4, 14", "Figure 7", ["scales.demo.kernels.sizes", "sizes repeat"]),
+        (
+            "32, 33], runs: 5",
+            "32, 33], runs: 0",
+            "Figure 7",
+            ["scales.demo.kernels.runs", "greater than or equal to 1"],
+        ),
         ("models: all", "models: [nope_net]", "models: all", ["unknown model 'nope_net'"]),
     ],
 )
@@ -121,3 +142,9 @@ def test_committed_schema_is_current() -> None:
 def test_a_value_from_the_command_line_is_not_blamed_on_a_line() -> None:
     with pytest.raises(UserError, match=r"^params\.yaml or --config: scale: unknown scale 'dmeo'"):
         config.check({**yaml.safe_load(TEXT), "scale": "dmeo"}, Path("params.yaml"))
+
+
+def test_the_limit_of_the_sweep_is_that_of_the_kernels() -> None:
+    from kernels.dispatch import MAX_K
+
+    assert config.MAX_CHANNELS == MAX_K

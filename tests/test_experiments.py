@@ -11,8 +11,9 @@ import yaml
 
 from hadaptive import config, experiments
 from hadaptive.errors import UserError
+from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Run
+from hadaptive.run import KernelMeasure, Run
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -98,7 +99,7 @@ def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
 def test_planning_needs_no_torch() -> None:
     code = (
         "import sys; from hadaptive import config, experiments, identity, guide, devices;"
-        "p = config.load(); experiments.runs(p); experiments.tables(p); guide.made(p);"
+        "p = config.load(); experiments.runs(p); experiments.tables(p); experiments.figures(p); guide.made(p);"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
     )
     root = Path(__file__).resolve().parent.parent
@@ -110,7 +111,8 @@ def test_targets_are_checked_by_name() -> None:
     given = params()
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
     tables = ("paper_tables/table7.tex", "paper_tables/table7_compare.csv", "paper_tables/report.html")
-    for right in (*tables, "all", f"{run}/best.pt", f"{measure}/record.json"):
+    kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
+    for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
         experiments.check_target(given, right)
     with pytest.raises(UserError, match=r"Did you mean 'paper_tables/table7\.tex'"):
         experiments.check_target(given, "paper_tables/tabel7.tex")
@@ -118,3 +120,36 @@ def test_targets_are_checked_by_name() -> None:
         UserError, match=r"at scale demo\. Did you mean 'results/demo/cifar100/starnet_s1/base/seed0/record\.json'"
     ):
         experiments.check_target(given, "results/demo/cifar100/starnet_s1/base/seed1/record.json")
+    with pytest.raises(UserError, match=r"Did you mean 'paper_tables/figure7\.pdf'"):
+        experiments.check_target(given, "paper_tables/figur7.pdf")
+    with pytest.raises(UserError, match=r"Did you mean 'results/demo/kernels/table4/record\.json'"):
+        experiments.check_target(given, "results/demo/kernels/table5/record.json")
+
+
+def test_table_4_and_figure_7_have_one_record_each() -> None:
+    given = params()
+    table, figure = experiments.tables(given)["table4"], experiments.figures(given)["figure7"]
+    assert records_needed(table) == [Path("results/demo/kernels/table4/record.json")]
+    assert records_needed(figure) == [Path("results/demo/kernels/figure7/record.json")]
+    assert [row.published for row in table.rows] == [*published("table4"), "fused"]
+    assert table.demonstration and figure.demonstration
+    assert not experiments.tables(params(scale="paper"))["table4"].demonstration
+
+
+def test_kernel_measures_have_their_settings_from_params() -> None:
+    given = params()
+    table4, figure7 = (experiments.kernel_measures(given)[name] for name in ("table4", "figure7"))
+    assert table4.settings["options"] == {"norm": "dysoft"} and table4.settings["runs"] == 100
+    assert (table4.settings["model"], table4.settings["image_size"]) == ("hadaptive_net_l", 224)
+    sweep = VALUES["scales"]["demo"]["kernels"]
+    assert {name: figure7.settings[name] for name in sweep} == sweep
+    assert KernelMeasure.model_validate_json(figure7.dumps()) == figure7
+
+
+def test_table_4_without_its_net_says_so() -> None:
+    assert records_needed(experiments.tables(params(models=["starnet_s1"]))["table4"]) == []
+    zoo = {name: entry for name, entry in VALUES["zoo"].items() if name != "hadaptive_net_l"}
+    variants = {**VALUES["variants"], "dysoft": {"of": ["hadaptive_net_s", "hadaptive_net_m"]}}
+    variants["as_released"] = {"of": ["hadaptive_net_m"], "options": {"as_released": True}}
+    given = params(zoo=zoo, variants=variants)
+    assert experiments.tables(given)["table4"].sources["table4"].absent == "hadaptive_net_l is not in the zoo"

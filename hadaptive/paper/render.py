@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from hadaptive.errors import UserError, nearest
 from hadaptive.paper.escape import latex, markdown
-from hadaptive.paper.frames import TABLES, Column, Frame
+from hadaptive.paper.frames import TABLES
+from hadaptive.paper.frames.frame import Column, Frame
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.view import panels
 from hadaptive.records import write_text

@@ -1,7 +1,7 @@
-"""What a table needs to know, as one JSON-able model, and which records it reads.
+"""What a table or figure needs to know, as one JSON-able model, and which records it reads.
 
-``hadaptive.experiments`` derives a :class:`TableSpec` from ``params.yaml``; the workflow hands it, as JSON, to the
-command that renders. Everything else about a table (its columns, wording, digits) is fixed and lives in ``frames``.
+``hadaptive.experiments`` derives the spec from ``params.yaml``; the workflow hands it, as JSON, to the
+command that renders. Everything else (columns, wording, axes, colours) is fixed: ``frames``, ``figures``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # one folder name of a record's path
 
 
+RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)*$")]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,6 +27,7 @@ class Row(_Model):
     model: Part
     variant: Part
     label: Annotated[str, Field(min_length=1)]
+    published: str = ""  # the row's name in the published table, where it is not the label
     cite: str = ""  # plain text, "Howard et al., 2019" or "ours"
     ours: bool = False
     group: int = 0  # a rule is drawn where it changes; the best of each group is bold
@@ -33,6 +37,7 @@ class Source(_Model):
     """Where some columns come from: the folder of that name under results/<scale>/ ("complexity", "cifar100", ...)."""
 
     seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
+    record: RecordId | None = None  # id of the one record that holds all rows, each under its variant's name
     absent: str | None = None  # why there is nothing to read, e.g. "ImageNet-1k not present"
     selected: tuple[Part, ...] | None = None  # models whose records are to be read; None: all
     stand_in: str | None = None  # the data actually used, where it is not what the column's title says
@@ -66,6 +71,11 @@ class TableSpec(_Model):
             raise ValueError(f"{self.table}: rows of a group must be together and groups ascend, but they are {groups}")
         return self
 
+    @property
+    def stand_in(self) -> bool:
+        """Whether other data stand in for the paper's anywhere."""
+        return any(source.stand_in for source in self.sources.values())
+
     def source(self, name: str) -> Source:
         """The source of that name; ValueError if the spec has none."""
         if name not in self.sources:
@@ -81,24 +91,40 @@ class TableSpec(_Model):
         return None if chosen else "not selected in this run"
 
 
+class FigureSpec(_Model):
+    """A figure at a scale, drawn from one record."""
+
+    figure: Part
+    scale: Part
+    demonstration: bool = False
+    about: str  # one line on what was measured
+    record: RecordId
+
+
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
+    shared = spec.source(source).record
+    if shared is not None:
+        return [shared]
     stem = f"{source}/{row.model}/{row.variant}"
     seeds = spec.source(source).seeds
     return [stem] if seeds is None else [f"{stem}/seed{seed}" for seed in seeds]
 
 
-def record_path(spec: TableSpec, record_id: str, results_root: Path) -> Path:
+def record_path(spec: TableSpec | FigureSpec, record_id: str, results_root: Path) -> Path:
     """results_root/<scale>/<id>/record.json"""
     return results_root / spec.scale / record_id / "record.json"
 
 
-def records_needed(spec: TableSpec, results_root: Path = Path("results")) -> list[Path]:
-    """Every record the table reads, in the spec's order, each once: the inputs of the rule that renders it."""
-    return [
-        record_path(spec, record_id, results_root)
+def records_needed(spec: TableSpec | FigureSpec, results_root: Path = Path("results")) -> list[Path]:
+    """Every record the table or figure reads, in its order, each once: the inputs of the rule that renders it."""
+    if isinstance(spec, FigureSpec):
+        return [record_path(spec, spec.record, results_root)]
+    ids = [
+        record_id
         for source in spec.sources
         for row in spec.rows
         if spec.why_not(row, source) is None
         for record_id in record_ids(spec, row, source)
     ]
+    return [record_path(spec, record_id, results_root) for record_id in dict.fromkeys(ids)]

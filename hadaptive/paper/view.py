@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hadaptive.paper.cells import Cell, Remark
-from hadaptive.paper.frames import Column, Frame
+from hadaptive.paper.frames.frame import Column, Frame
 from hadaptive.paper.spec import Row
 
 

@@ -12,9 +12,21 @@ from typing import Any
 import pytest
 
 from hadaptive.paper.render import render, standalone
-from hadaptive.paper.spec import TableSpec
+from hadaptive.paper.spec import Row, Source, TableSpec
 
 SMALLEST = 0.8  # a table at 7 pt is not shrunk below 5.6 pt
+
+
+def compiled(tex: str, folder: Path) -> str:
+    """The log of compiling a table by itself, which must succeed."""
+    (folder / "doc.aux").unlink(missing_ok=True)
+    (folder / "doc.tex").write_text(standalone(tex))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "doc.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    return (folder / "doc.log").read_text(errors="replace")
 
 
 @pytest.mark.skipif(
@@ -43,19 +55,32 @@ def test_tables_compile_within_the_page(
         if path.suffix != ".tex":
             continue
         tex = path.read_text().replace(r"\ifdim\wd2", r"\typeout{WIDTH \the\wd2 of \the\linewidth}\ifdim\wd2")
-        (tmp_path / "doc.tex").write_text(standalone(tex))
-        done = subprocess.run(
-            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "doc.tex"],
-            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout[-3000:]
-        log = (tmp_path / "doc.log").read_text(errors="replace")
+        log = compiled(tex, tmp_path)
         over = [float(points) for points in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log)]
         assert all(points <= 5 for points in over), log
         assert "Float too large" not in log
         assert "Missing character" not in log
-        widths = re.findall(r"WIDTH ([\d.]+)ptof ([\d.]+)pt", done.stdout)
+        widths = re.findall(r"WIDTH ([\d.]+)ptof ([\d.]+)pt", log)
         assert len(widths) == (3 if "compare" in path.name else 1)
         if case != "hostile labels":
             assert all(float(line) / float(width) >= SMALLEST for width, line in widths), widths
-        (tmp_path / "doc.aux").unlink()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("measured", [True, False])
+def test_table4_compiles_within_the_page(measured: bool, write: Callable[..., None], tmp_path: Path) -> None:
+    rows = [Row(model="l", variant=name, label=name, published=name) for name in ("native", "parity_balanced", "fused")]
+    spec = TableSpec(
+        table="table4", scale="demo", demonstration=True, about="batch 1", rows=tuple(rows),
+        sources={"table4": Source(record="kernels/table4")},
+    )  # fmt: skip
+    part = {"status": "done", "median_ms": 123.456, "mean_ms": 123.456, "iqr_ms": 1.0, "runs": 500}
+    ways = {row.variant: {"status": "done", "eager": part, "graph": part, "launches": 1234} for row in rows}
+    record = {"schema": 1, "id": "kernels/table4", "scale": "demo", "settings": {"image_size": 224}}
+    status = "done" if measured else "no CUDA device"
+    metrics = {"device": "NVIDIA H200", **ways} if measured else {}
+    write(tmp_path / "results", {**record, "status": status, "metrics": metrics})
+    for path in render(spec, tmp_path / "results", tmp_path):
+        if path.suffix == ".tex":
+            log = compiled(path.read_text(), tmp_path)
+            assert "Overfull" not in log and "Missing character" not in log

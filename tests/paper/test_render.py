@@ -13,7 +13,8 @@ from jinja2 import UndefinedError
 
 from hadaptive.errors import UserError
 from hadaptive.paper.escape import latex
-from hadaptive.paper.frames import TABLES, Frame, table7
+from hadaptive.paper.frames import TABLES, Frame
+from hadaptive.paper.frames.table7 import frames as table7
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.render import environment, render, text
 from hadaptive.paper.spec import TableSpec

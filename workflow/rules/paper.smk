@@ -19,3 +19,19 @@ rule table:
         ),
     shell:
         "python -m hadaptive render {wildcards.table} --spec {params.spec:q} > {log} 2>&1"
+
+
+rule figure:
+    input:
+        lambda wc: records_needed(FIGURES[wc.figure]),
+    output:
+        expand("paper_tables/{{figure}}.{ending}", ending=experiments.FIGURE_ENDINGS),
+    log:
+        "logs/paper/{figure}.log",
+    params:
+        spec=lambda wc: FIGURES[wc.figure].model_dump_json(),
+        code=lambda wc: code_id(
+            "hadaptive.paper.style", f"hadaptive.paper.figures.{wc.figure}"
+        ),
+    shell:
+        "python -m hadaptive figure {wildcards.figure} --spec {params.spec:q} > {log} 2>&1"

@@ -1,11 +1,8 @@
-"""Frames: a table's columns and cells, before any typesetting. One function a table, from records and nothing else.
-
-A new table is an entry in ``params.yaml``, a function here, and its line in ``TABLES``.
-"""
+"""A table's columns and cells, before any typesetting: what the frames of all tables share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,7 +19,7 @@ class Column:
     key: str  # its name in the CSV, and in the published table
     title: str
     source: str = ""
-    metric: str = ""  # dotted path in the record's metrics
+    metric: str = ""  # dotted path in the record's metrics; {variant} is the row's
     factor: float = 1.0
     unit: str = ""
     over: str = ""  # title spanning it and its neighbours
@@ -63,6 +60,7 @@ class Frame:
     notes: tuple[Note, ...] = ()
     parts: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    rows_are: str = "Model"  # head of the first column
 
     def panels(self) -> list[list[Column]]:
         """The shown columns by sub-table."""
@@ -98,7 +96,7 @@ class Records:
             return Cell.empty(why_not)
         results: dict[str, float | Remark] = {}
         for record_id in record_ids(self.spec, row, column.source):
-            number = look_up(self.read(record_id), column.metric)
+            number = look_up(self.read(record_id), column.metric.format(variant=row.variant))
             seed = record_id.rpartition("/")[2].replace("seed", "seed ")
             results[seed] = number if isinstance(number, Remark) else number * column.factor
         return aggregate(results)
@@ -119,25 +117,31 @@ class Records:
         return " or ".join(found)
 
 
-def compare(frame: Frame, table: str) -> Frame:
-    """The frame with published, measured and difference side by side for each shown column, and the errata beneath.
+def compare(frame: Frame, table: str, split: bool = True) -> Frame:
+    """The frame with published, measured and difference side by side for each column that the paper has, and the
+    errata beneath; what the paper does not have stands as measured.
 
-    A difference is measured minus published; it is left empty where other data stand in for the paper's. Columns under
-    one spanning title make one sub-table, so that each fits a page.
+    A difference is measured minus published; it is left empty where other data stand in for the paper's. With `split`
+    the columns under one spanning title make one sub-table, so that each fits a page.
     """
     paper = published(table)
-    spans = list(dict.fromkeys(column.over for column in frame.columns if column.shown))
+    printed = {key for row in paper.values() for key in row}
+    spans = list(dict.fromkeys(column.over for column in frame.columns if column.shown)) if split else []
     columns: list[Column] = []
     cells = dict(frame.cells)
     for column in frame.columns:
         if not column.shown:
             columns.append(column)
             continue
-        ours = replace(column, title="here", unit="", over=column.name, best=False, panel=spans.index(column.over))
+        panel = spans.index(column.over) if split else 0
+        ours = replace(column, title="here", unit="", over=column.name, best=False, panel=panel)
+        if column.key not in printed:
+            columns.append(ours)
+            continue
         theirs = replace(ours, key=f"{column.key}_published", title="paper", role="published", spread=False)
         difference = replace(theirs, key=f"{column.key}_difference", title="diff.", role="difference")
         columns += [theirs, ours, difference]
-        texts = [paper.get(row.label, {}).get(column.key, "") for row in frame.spec.rows]
+        texts = [paper.get(row.published or row.label, {}).get(column.key, "") for row in frame.spec.rows]
         cells[theirs.key] = [Cell(float(t), printed=t) if t else Cell.empty("not published") for t in texts]
         stand_in = frame.spec.source(column.source).stand_in is not None
         pairs = zip(cells[ours.key], cells[theirs.key], strict=True)
@@ -157,73 +161,3 @@ def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
     if ours.value is None or theirs.value is None:
         return Cell(remark=ours.remark if ours.value is None else theirs.remark)
     return Cell.empty("no difference: not the same data") if stand_in else Cell(ours.value - theirs.value)
-
-
-DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "Mobile"}
-WHERE = ("device", "processor", "runtime")  # what a latency record may say of where it ran
-TASKS = {"cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k"}
-
-
-def _table7_columns() -> Iterator[Column]:
-    yield Column("params_m", "Params", "complexity", "parameters_inference", 1e-6, "M")
-    yield Column("flops_m", "FLOPs", "complexity", "macs", 1e-6, "M", digits=0)
-    for metric in ("parameters", "macs_training_form", "hadamard_products", "flops_all"):
-        key = {"parameters": "params_training_form"}.get(metric, metric)
-        yield Column(f"{key}_m", "", "complexity", metric, 1e-6, shown=False)
-    for device, title in DEVICES.items():
-        key = f"latency_{device}"
-        yield Column(f"{key}_ms", title, "latency", f"{device}.median_ms", over="Latency (ms)")
-        for number in ("mean", "iqr"):
-            yield Column(f"{key}_{number}_ms", "", "latency", f"{device}.{number}_ms", shown=False)
-    yield Column("latency_gpu_eager_ms", "", "latency", "gpu.eager.median_ms", shown=False)
-    for task, title in TASKS.items():
-        key = f"{task}_top1"
-        yield Column(key, title, task, "top1_last", over="Top-1 accuracy (%)", best=True, spread=True)
-        yield Column(f"{key}_best_on_test", "", task, "top1_best_on_test", shown=False)  # "the paper's protocol"
-        yield Column(f"{task}_top5", "", task, "top5_last", shown=False)
-        yield Column(f"{task}_train_top1", "", task, "train_top1_last", shown=False)
-
-
-def table7(spec: TableSpec, results_root: Path) -> list[Frame]:
-    """Table 7, comparison of efficient models, and its compare version.
-
-    Accuracy is the last epoch's, never selected on test; best-on-test is in the CSV. The paper mixes 100 and 1000
-    classes, training and inference form; here one convention holds for all models, and the training form is in the CSV.
-    """
-    records = Records(spec, results_root)
-    columns = tuple(_table7_columns())
-    cells = records.cells(columns)
-    frame = Frame(
-        stem="table7",
-        spec=spec,
-        title="Comparison of efficient models (the paper's Table 7).",
-        columns=columns,
-        cells=cells,
-        notes=tuple(_table7_notes(records, cells)),
-    )
-    return [frame, compare(frame, "table7")]
-
-
-def _table7_notes(records: Records, cells: dict[str, list[Cell]]) -> Iterator[Note]:
-    """The table's convention, and how the cells were measured as the records say it."""
-    convention = "FLOPs are multiply-accumulates of convolutions and linear layers, as in the paper's Table 7."
-    yield Note("complexity", convention, in_caption=True)
-    classes, size = (records.values("complexity", "settings", name) for name in ("num_classes", "image_size"))
-    if classes and size:
-        yield Note("complexity", f"Parameters and FLOPs: inference form, {classes} classes, {size} px.")
-    for device, title in DEVICES.items():
-        said = {name: records.values("latency", "metrics", device, name) for name in ("runs", "threads", *WHERE)}
-        if said["runs"]:
-            threads = f", {said['threads']} thread{'' if said['threads'] == '1' else 's'}" if said["threads"] else ""
-            how = ", one CUDA graph" if device == "gpu" else ""
-            where = "".join(f", {said[name]}" for name in WHERE if said[name])
-            yield Note("latency", f"{title} latency: batch 1{threads}{how}, median of {said['runs']} runs{where}.")
-    for task in TASKS:
-        n = max(cell.n for cell in cells[f"{task}_top1"])
-        seeds = f"mean and sample standard deviation over {n} seeds" if n > 1 else "one seed"
-        if n:
-            data = "the stand-in data" if records.spec.source(task).stand_in else TASKS[task]
-            yield Note(task, f"Accuracy on {data}: after the last epoch, {seeds}.")
-
-
-TABLES: dict[str, Callable[[TableSpec, Path], list[Frame]]] = {"table7": table7}

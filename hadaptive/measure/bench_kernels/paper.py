@@ -1,0 +1,88 @@
+"""The paper's two measurements of its kernels: Hadaptive-Net-L with each implementation (Table 4), and Direct-Indexing
+against Parity-Balanced over sizes (Figure 7, appendix A.5)."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from functools import partial
+from typing import Any
+
+import torch
+
+from hadaptive.measure.bench_kernels.clock import NO_GPU, GpuClock, attempt
+from hadaptive.measure.bench_kernels.nets import IMPLEMENTATIONS, build, deployed, gpu_latency
+from hadaptive.records import SCHEMA, environment
+from hadaptive.run import KernelMeasure
+from kernels import ops  # noqa: F401  registers hadaptive::cross
+
+SCHEMES = ("direct_indexing", "parity_balanced")
+LATE = {"status": "time was up"}
+CALLS = 10  # in one CUDA graph
+
+
+def record(measure: KernelMeasure, *, gpu: bool, limit_s: float = math.inf) -> dict[str, Any]:
+    """The record of a kernel measurement; without a GPU its status says so and there are no metrics."""
+    found: dict[str, Any] = {}
+    if gpu:
+        clock = GpuClock()
+        found = {"table4": table4, "figure7": figure7}[measure.name](clock, measure.settings, limit_s)
+        found["device"] = torch.cuda.get_device_name(clock.device)
+    return {
+        "schema": SCHEMA, "id": measure.id, "status": "done" if gpu else NO_GPU["status"],
+        **measure.model_dump(mode="json"), "metrics": found, "environment": environment(),
+    }  # fmt: skip
+
+
+def table4(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf) -> dict[str, Any]:
+    """Latency of one image with each implementation, all in one process: float32, NCHW, eager and as a CUDA graph.
+
+    An implementation that has not begun when `limit_s` is over says so.
+    """
+    end = time.monotonic() + limit_s
+
+    def latency(implementation: str) -> dict[str, Any]:
+        if time.monotonic() > end:
+            return LATE
+        given = {"num_classes": settings["num_classes"], "options": settings["options"]}
+        model, image = deployed(
+            build(settings["model"], implementation, **given), clock.device, settings["image_size"]
+        )  # fmt: skip
+        return gpu_latency(clock, model, image, runs=settings["runs"], warmup=settings["warmup"])
+
+    return {name: attempt(latency, name) for name in IMPLEMENTATIONS}
+
+
+def figure7(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf) -> dict[str, Any]:
+    """Runtimes of the paper's own operator, selection and products, by both schemes: all channels given are multiplied.
+
+    `a`: batches against sizes at `fixed_channels`; `b`: channels against sizes at `fixed_batch`. Float32, NCHW, square
+    maps. A cell has the microseconds of one call within a CUDA graph, without launches, by scheme; or why not. When
+    `limit_s` is over the cells that are left say so: they are spread, because sizes are taken from coarse to fine.
+    """
+    end = time.monotonic() + limit_s
+    sizes, channels, batch = settings["sizes"], settings["fixed_channels"], settings["fixed_batch"]
+    cells: dict[str, list[dict[str, Any]]] = {"a": [], "b": []}
+    for _, size in sorted(enumerate(sizes), key=lambda entry: -(entry[0] & -entry[0] or len(sizes))):
+        inputs = [("a", {"batch": n, "size": size}, (n, channels, size)) for n in settings["batches"]]
+        inputs += [("b", {"channels": n, "size": size}, (batch, n, size)) for n in settings["channels"]]
+        for panel, place, shape in inputs:
+            late = time.monotonic() > end
+            said = LATE if late else attempt(cell, clock, *shape, settings["runs"])
+            cells[panel].append({**place, **said})
+    return {panel: sorted(each, key=lambda cell: tuple(cell.values())[:2]) for panel, each in cells.items()}
+
+
+def cell(clock: GpuClock, batch: int, channels: int, size: int, runs: int) -> dict[str, Any]:
+    """Median microseconds of each scheme on [batch, channels, size, size], their runs in turn."""
+    x_BCHW = torch.randn(batch, channels, size, size, device=clock.device)
+    idx_BK = torch.arange(channels, device=clock.device).repeat(batch, 1)
+    graphs = {
+        scheme: clock.captured(partial(torch.ops.hadaptive.cross, x_BCHW, idx_BK, scheme), CALLS) for scheme in SCHEMES
+    }
+    times: dict[str, list[float]] = {f"{scheme}_us": [] for scheme in SCHEMES}
+    for _ in range(runs):
+        for scheme, graph in graphs.items():
+            times[f"{scheme}_us"].append(clock.idle_us(graph.replay) / CALLS)
+    return {"status": "done", **{name: statistics.median(each) for name, each in times.items()}}

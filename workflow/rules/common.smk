@@ -1,0 +1,49 @@
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version, validate
+
+min_version("9.18")
+
+# `.venv/bin/snakemake` without an activated environment must still find this environment's python
+shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+
+sys.path.insert(0, str(workflow.basedir))
+from hadaptive import config as configuration
+from hadaptive import devices, experiments, guide
+from hadaptive.errors import UserError
+from hadaptive.identity import code_id, file_id
+from hadaptive.paper.spec import records_needed
+
+
+configfile: "params.yaml"
+
+
+try:
+    PARAMS = configuration.check(config)
+    for word in sys.argv[1:]:
+        experiments.check_target(PARAMS, word)
+except UserError as error:
+    raise WorkflowError(f"\n{error}")
+if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
+    raise WorkflowError(
+        "--cores 0 runs nothing; give it at least one core, for example --cores 8"
+    )
+validate(PARAMS.model_dump(mode="json"), "../params.schema.json")
+
+SCALE = PARAMS.scale
+RUNS = experiments.runs(PARAMS)
+MEASURES = experiments.measures(PARAMS)
+KERNELS = experiments.kernel_measures(PARAMS)
+TABLES = experiments.tables(PARAMS)
+FIGURES = experiments.figures(PARAMS)
+
+
+wildcard_constraints:
+    model="[A-Za-z0-9_]+",
+    variant="[A-Za-z0-9_]+",
+    dataset="[A-Za-z0-9_]+",
+    table="|".join(TABLES),
+    figure="|".join(FIGURES),
+    measure="|".join(KERNELS),
+    run="|".join(RUNS) or "none",
