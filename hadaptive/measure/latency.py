@@ -5,21 +5,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from hadaptive.measure.statistics import summary
 from hadaptive.records import processor
 
 SPINNING = True  # ONNX Runtime's default: threads of its pool wait in a loop. Without effect at one thread.
+PINNABLE = hasattr(os, "sched_setaffinity")  # Linux
 _ERRORS_ONLY = 3
 
 
@@ -33,7 +37,7 @@ def busyness() -> dict[str, Any]:
     return {"load_average": float(load), "other_running_tasks": max(0, int(running.partition("/")[0]) - 1)}
 
 
-def _session(onnx_path: Path | str, threads: int) -> onnxruntime.InferenceSession:
+def session(onnx_path: Path | str, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -44,13 +48,50 @@ def _session(onnx_path: Path | str, threads: int) -> onnxruntime.InferenceSessio
     return onnxruntime.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
 
 
+def cores(threads: int) -> list[int]:
+    """The cores to measure on: the last that this process may use, as the first serve most interrupts.
+
+    Fewer than `threads` where there are no more.
+    """
+    allowed = sorted(os.sched_getaffinity(0)) if PINNABLE else list(range(os.cpu_count() or 1))
+    return allowed[-threads:]
+
+
+@contextlib.contextmanager
+def undisturbed(cores: list[int]) -> Iterator[None]:
+    """Keeps to these cores, without garbage collection. Sessions made inside have their threads there."""
+    before, collecting = os.sched_getaffinity(0) if PINNABLE else set(), gc.isenabled()
+    if PINNABLE:
+        os.sched_setaffinity(0, cores)
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+        if PINNABLE:
+            os.sched_setaffinity(0, sorted(before))
+
+
+def image(image_size: int) -> NDArray[np.float32]:
+    """One image [1, 3, size, size] of standard normal numbers from seed 0."""
+    return np.random.default_rng(0).standard_normal((1, 3, image_size, image_size), dtype=np.float32)
+
+
+def timed_ns(session: onnxruntime.InferenceSession, feed: dict[str, Any]) -> int:
+    """Nanoseconds of one run."""
+    start = perf_counter_ns()
+    session.run(None, feed)
+    return perf_counter_ns() - start
+
+
 def cpu_latency(
     onnx_path: Path | str, *, image_size: int, runs: int = 500, warmup: int = 50, threads: int = 1
 ) -> dict[str, Any]:
     """Latency of one image on the CPU in milliseconds, each of `runs` runs timed on its own after `warmup` runs.
 
-    ONNX Runtime with all graph optimisations, `threads` intra-op threads on as many cores, pinned (the last that
-    this process may use: the first serve most interrupts), one inter-op thread, standard normal input from seed 0.
+    ONNX Runtime with all graph optimisations, `threads` intra-op threads pinned to as many cores (see `cores`), one
+    inter-op thread, standard normal input from seed 0.
 
     Returns `status` "done", the keys of `summary`, runs, warmup, threads, spinning, cores, processor, runtime, and how
     busy the machine was before. With fewer cores than threads only a `status` that says so.
@@ -58,32 +99,15 @@ def cpu_latency(
     """
     if runs < 1 or warmup < 0 or threads < 1:
         raise ValueError(f"runs={runs}, warmup={warmup}, threads={threads}: need runs >= 1, warmup >= 0, threads >= 1")
-    before = busyness()
-    pinnable = hasattr(os, "sched_setaffinity")  # Linux
-    allowed = sorted(os.sched_getaffinity(0)) if pinnable else list(range(os.cpu_count() or 1))
-    if threads > len(allowed):
-        return {"status": f"{threads} threads asked for, {len(allowed)} cores available"}
-    cores = allowed[-threads:] if pinnable else None
-    if cores is not None:
-        os.sched_setaffinity(0, cores)  # before the session, whose threads inherit it
-    collecting = gc.isenabled()
-    try:
-        session = _session(onnx_path, threads)
-        image = np.random.default_rng(0).standard_normal((1, 3, image_size, image_size), dtype=np.float32)
-        feed = {session.get_inputs()[0].name: image}
+    before, used = busyness(), cores(threads)
+    if threads > len(used):
+        return {"status": f"{threads} threads asked for, {len(used)} cores available"}
+    with undisturbed(used):
+        measured = session(onnx_path, threads)
+        feed = {measured.get_inputs()[0].name: image(image_size)}
         for _ in range(warmup):
-            session.run(None, feed)
-        gc.disable()
-        times_ns = np.empty(runs, dtype=np.int64)
-        for run in range(runs):
-            start = perf_counter_ns()
-            session.run(None, feed)
-            times_ns[run] = perf_counter_ns() - start
-    finally:
-        if collecting:
-            gc.enable()
-        if pinnable:
-            os.sched_setaffinity(0, allowed)
+            measured.run(None, feed)
+        times_ns = np.array([timed_ns(measured, feed) for _ in range(runs)])
     return {
         "status": "done",
         **summary(times_ns / 1e6),
@@ -91,7 +115,7 @@ def cpu_latency(
         "warmup": warmup,
         "threads": threads,
         "spinning": SPINNING,
-        "cores": cores,
+        "cores": used if PINNABLE else None,
         "processor": processor(),
         "runtime": f"onnxruntime {onnxruntime.__version__}, CPUExecutionProvider",
         "before": before,

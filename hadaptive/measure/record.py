@@ -5,10 +5,13 @@ The process that measures CPU latency never loads torch, whose memory and thread
 
 from __future__ import annotations
 
+import filecmp
+import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hadaptive.records import SCHEMA, environment
+from hadaptive.records import SCHEMA, atomic, environment
 from hadaptive.run import Measure
 
 
@@ -42,31 +45,47 @@ def build(measure: Measure) -> Any:
         raise UserError(f"{measure.model}, variant {measure.variant}: {error}; correct it in params.yaml") from None
 
 
-def describe(measure: Measure, onnx: Path) -> dict[str, Any]:
-    """Count the model and export it, by one construction of it; the record of its complexity."""
+def describe(measure: Measure, onnx: Path, plain: Path) -> dict[str, Any]:
+    """Count the model and export it, by one construction of it; the record of its complexity.
+
+    `onnx` gets the fastest form known of the same function, `plain` the model as it is written: equal without ACH.
+    Of a retrofitted model the record also holds under `retrofit` what was replaced, with which k and why.
+    """
     from hadaptive.measure.complexity import complexity
-    from hadaptive.measure.export import export_onnx
+    from hadaptive.measure.export import export_onnx, has_fast_form
 
     model, image_size = build(measure), measure.settings["image_size"]
     export_onnx(model, onnx, image_size)
-    return record(measure, complexity(model, image_size))
+    if has_fast_form(model):
+        export_onnx(model, plain, image_size, fast=False)
+    else:
+        with atomic(plain) as temporary:
+            shutil.copyfile(onnx, temporary)
+    found = record(measure, complexity(model, image_size))
+    if "retrofit" in measure.options:  # by name: what a baseline's record depends on must not contain ACH
+        found["retrofit"] = import_module("hadaptive.nn.retrofit").report(model)
+    return found
 
 
-def latency(measure: Measure, onnx: Path, *, gpu: bool) -> dict[str, Any]:
+def latency(measure: Measure, onnx: Path, plain: Path, *, gpu: bool) -> dict[str, Any]:
     """The record of batch-1 latency on CPU, GPU and telephone, each done or with the reason why not.
 
-    `gpu`: whether this machine has one, so that torch is loaded only where it is measured.
+    The CPU runs both files of `describe`, as `cpu` and `cpu_plain`. `gpu`: whether this machine has one, so that torch
+    is loaded only where it is measured.
     """
     from hadaptive.measure.latency import cpu_latency
     from hadaptive.measure.mobile import mobile_latency
 
     image_size, threads = measure.settings["image_size"], measure.settings["threads"]
     timing = {"runs": measure.settings["runs"], "warmup": measure.settings["warmup"]}
-    metrics: dict[str, Any] = {}
-    try:
-        metrics["cpu"] = cpu_latency(onnx, image_size=image_size, threads=threads, **timing)
-    except Exception as error:  # ONNX Runtime has no error type of its own; a file it cannot run is a result
-        metrics["cpu"] = {"status": f"ONNX Runtime failed: {str(error).splitlines()[0]}"}
+    metrics: dict[str, Any] = {"cpu_plain": {"status": "the file of cpu: there is no ACH to rewrite"}}
+    for name, file in {"cpu": onnx, "cpu_plain": plain}.items():
+        if name == "cpu_plain" and filecmp.cmp(onnx, plain, shallow=False):
+            continue
+        try:
+            metrics[name] = cpu_latency(file, image_size=image_size, threads=threads, **timing)
+        except Exception as error:  # ONNX Runtime has no error type of its own; a file it cannot run is a result
+            metrics[name] = {"status": f"ONNX Runtime failed: {str(error).splitlines()[0]}"}
     metrics["mobile"] = mobile_latency(onnx, threads=threads, **timing)
     metrics["gpu"] = {"status": "no CUDA device"}
     if gpu:

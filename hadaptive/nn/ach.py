@@ -128,7 +128,7 @@ class AdaptiveCrossHadamard(nn.Module):
     def select(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
         """The selected channels' indices [B, k] by descending score and, in training, their gate [B, k], all ones."""
         if self.score is None or self.temperature is None:
-            return torch.arange(self.k, device=x_BCHW.device).expand(len(x_BCHW), -1), None
+            return torch.arange(self.k, device=x_BCHW.device).expand(x_BCHW.shape[0], -1), None
         # Scores, noise and softmax in at least float32: bfloat16 has too few digits to rank channels by.
         with _without_autocast(x_BCHW.device.type):
             if not self.training:

@@ -44,17 +44,20 @@ def disagreement(model: nn.Module, path: Path, image: Tensor) -> float:
     return float(np.abs(run(path, image) - expected.numpy()).max() / expected.abs().max())
 
 
-@pytest.mark.parametrize("name", ["hadaptive_net_s", "mobileone_s0"])
-def test_agrees_with_pytorch(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "fast"), [("hadaptive_net_s", True), ("hadaptive_net_s", False), ("mobileone_s0", True)]
+)
+def test_agrees_with_pytorch(name: str, fast: bool, tmp_path: Path) -> None:
     model = lively(create_model(name, 10))
-    path = export_onnx(model, tmp_path / "model.onnx", 64)
+    path = export_onnx(model, tmp_path / "model.onnx", 64, fast=fast)
     assert disagreement(model, path, torch.randn(1, 3, 64, 64)) < 1e-5
     assert model.training
 
 
-def test_a_free_batch_serves_every_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_free_batch_serves_every_batch(fast: bool, tmp_path: Path) -> None:
     model = small()
-    path = export_onnx(model, tmp_path / "model.onnx", 16, dynamic_batch=True)
+    path = export_onnx(model, tmp_path / "model.onnx", 16, dynamic_batch=True, fast=fast)
     for batch in (1, 2, 5):
         assert disagreement(model, path, torch.randn(batch, 3, 16, 16)) < 1e-5
 

@@ -23,7 +23,11 @@ def measure(kind: Literal["complexity", "latency"], model: str, variant: str = "
 
 
 def test_complexity(tmp_path: Path) -> None:
-    record = describe(measure("complexity", "hadaptive_net_s", "batchnorm", norm="batchnorm"), tmp_path / "model.onnx")
+    record = describe(
+        measure("complexity", "hadaptive_net_s", "batchnorm", norm="batchnorm"),
+        tmp_path / "model.onnx",
+        tmp_path / "plain.onnx",
+    )
     assert set(record) == HEAD and (tmp_path / "model.onnx").stat().st_size > 1e6
     assert (record["id"], record["kind"]) == ("complexity/hadaptive_net_s/batchnorm", "complexity")
     assert record["metrics"] == complexity(create_model("hadaptive_net_s", 10, norm="batchnorm"), 64)
@@ -33,37 +37,53 @@ def test_complexity(tmp_path: Path) -> None:
 
 def test_latency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no adb
-    describe(measure("complexity", "mobileone_s0"), tmp_path / "model.onnx")
-    record = latency(measure("latency", "mobileone_s0"), tmp_path / "model.onnx", gpu=False)
+    describe(measure("complexity", "mobileone_s0"), tmp_path / "model.onnx", tmp_path / "plain.onnx")
+    record = latency(measure("latency", "mobileone_s0"), tmp_path / "model.onnx", tmp_path / "plain.onnx", gpu=False)
     assert set(record) == HEAD
     assert (record["id"], record["status"]) == ("latency/mobileone_s0/base", "done")
     cpu = record["metrics"]["cpu"]
     assert (cpu["status"], cpu["runs"], cpu["threads"]) == ("done", 3, 1) and cpu["median_ms"] > 0
+    assert record["metrics"]["cpu_plain"] == {"status": "the file of cpu: there is no ACH to rewrite"}
     assert record["metrics"]["gpu"] == {"status": "no CUDA device"}
     assert record["metrics"]["mobile"] == {"status": "adb not installed"}
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
+def test_both_forms_of_ours_are_measured(tmp_path: Path) -> None:
+    files = tmp_path / "model.onnx", tmp_path / "plain.onnx"
+    describe(measure("complexity", "hadaptive_net_s"), *files)
+    record = latency(measure("latency", "hadaptive_net_s"), *files, gpu=False)
+    assert record["metrics"]["cpu"]["status"] == record["metrics"]["cpu_plain"]["status"] == "done"
+
+
 def test_a_file_onnx_runtime_cannot_run_is_a_reason(tmp_path: Path) -> None:
-    got = latency(measure("latency", "mobileone_s0"), tmp_path / "absent.onnx", gpu=False)["metrics"]["cpu"]
+    absent = tmp_path / "absent.onnx"
+    absent.write_bytes(b"not a model")
+    got = latency(measure("latency", "mobileone_s0"), absent, absent, gpu=False)["metrics"]["cpu"]
     assert list(got) == ["status"] and "absent.onnx" in got["status"]
 
 
 def test_unknown_model_and_option_are_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"starnet_s1"):
-        describe(measure("complexity", "starnet_s11"), tmp_path / "model.onnx")
+        describe(measure("complexity", "starnet_s11"), tmp_path / "model.onnx", tmp_path / "plain.onnx")
     with pytest.raises(UserError, match=r"hadaptive_net_s.*nom"):
-        describe(measure("complexity", "hadaptive_net_s", nom="dysoft"), tmp_path / "model.onnx")
+        describe(
+            measure("complexity", "hadaptive_net_s", nom="dysoft"), tmp_path / "model.onnx", tmp_path / "plain.onnx"
+        )
 
 
 def test_measuring_cpu_latency_loads_no_torch(tmp_path: Path) -> None:
-    describe(measure("complexity", "mobilenetv3_small_100"), tmp_path / "model.onnx")
+    describe(measure("complexity", "mobilenetv3_small_100"), tmp_path / "model.onnx", tmp_path / "plain.onnx")
     code = (
         "import sys; from pathlib import Path; from hadaptive.run import Measure;"
         "from hadaptive.measure.record import latency;"
-        "got = latency(Measure.model_validate_json(sys.argv[1]), Path(sys.argv[2]), gpu=False);"
+        "got = latency(Measure.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), gpu=False);"
         "assert got['metrics']['cpu']['status'] == 'done', got; assert 'torch' not in sys.modules"
     )
-    words = [measure("latency", "mobilenetv3_small_100").dumps(), str(tmp_path / "model.onnx")]
+    words = [
+        measure("latency", "mobilenetv3_small_100").dumps(),
+        str(tmp_path / "model.onnx"),
+        str(tmp_path / "plain.onnx"),
+    ]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
