@@ -53,7 +53,7 @@ def _data(a: argparse.Namespace) -> None:
     from hadaptive.data.settings import DataSettings
 
     settings = DataSettings.model_validate_json(a.settings) if a.settings else _params(a).data
-    manifest = prepare(a.dataset, a.out or Path("data", a.dataset), settings)
+    manifest = prepare(a.dataset, a.out or Path("data/prepared", a.dataset), settings)
     print(f"{a.dataset}: {manifest['counts']} images of {manifest['num_classes']} classes, from {manifest['source']}")
 
 
@@ -65,7 +65,7 @@ def _train(a: argparse.Namespace) -> None:
 
     run = Run.model_validate_json(a.run) if a.run.startswith("{") else find(_params(a), a.run)
     data, work = _prepared(run.dataset), Path("work", run.scale, run.id)
-    code = code_id("hadaptive.train.classify", *code_of(run.model))
+    code = code_id("hadaptive.train.classify", *code_of(run.model, run.options))
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
         from hadaptive.train.classify import classify  # torch may look for GPUs only now that one is claimed
 
@@ -75,7 +75,7 @@ def _train(a: argparse.Namespace) -> None:
 
 
 def _prepared(dataset: str) -> Path:
-    data = Path("data", dataset)
+    data = Path("data/prepared", dataset)
     if not (data / "manifest.json").exists():
         raise UserError(f"{data} is not prepared; run `hadaptive data {dataset}` first")
     return data
@@ -87,7 +87,7 @@ def _export(a: argparse.Namespace) -> None:
     from hadaptive.run import Measure
 
     measure = Measure.model_validate_json(a.measure)
-    write_json(measure.folder / "record.json", describe(measure, a.onnx))
+    write_json(measure.folder / "record.json", describe(measure, a.onnx, a.plain))
 
 
 def _latency(a: argparse.Namespace) -> None:
@@ -98,7 +98,7 @@ def _latency(a: argparse.Namespace) -> None:
 
     measure = Measure.model_validate_json(a.measure)
     with claimed() as device:
-        write_json(measure.folder / "record.json", latency(measure, a.onnx, gpu=device == "cuda"))
+        write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
 
 
 def _kernels(a: argparse.Namespace) -> None:
@@ -113,6 +113,30 @@ def _kernels(a: argparse.Namespace) -> None:
         found = record(measure, gpu=device == "cuda", limit_s=a.limit)
     write_json(measure.folder / "record.json", found)
     print(f"{measure.id}: {found['status']}")
+
+
+def _variance(a: argparse.Namespace) -> None:
+    from hadaptive.measure.variance import record
+    from hadaptive.records import write_json
+    from hadaptive.run import VarianceMeasure
+
+    measure = VarianceMeasure.model_validate_json(a.measure)
+    write_json(measure.folder / "record.json", record(measure))
+
+
+def _claims(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import claims
+    from hadaptive.paper.claims import contradicted, judge
+    from hadaptive.paper.claims_files import table, write
+    from hadaptive.paper.spec import ClaimsSpec
+
+    spec = ClaimsSpec.model_validate_json(a.spec) if a.spec else claims(_params(a))
+    judged = judge(spec, Path("results"))
+    print(table(judged))
+    for path in write(judged, spec, a.out):
+        print(path)
+    if a.strict and (numbers := contradicted(judged)):
+        raise UserError(f"contradicted at scale {spec.scale}: claims {', '.join(numbers)}; see {a.out / 'claims.md'}")
 
 
 def _figure(a: argparse.Namespace) -> None:
@@ -227,19 +251,29 @@ def _parser() -> argparse.ArgumentParser:
     data = verb("data", _data, "fetch, check and prepare a data set")
     data.add_argument("dataset")
     data.add_argument("--settings", help="JSON of the `data` part of params.yaml (default: params.yaml's)")
-    data.add_argument("--out", type=Path, help="folder (default: data/DATASET)")
+    data.add_argument("--out", type=Path, help="folder (default: data/prepared/DATASET)")
     train = verb("train", _train, "train one Run, or go on with it")
     train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
     train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
     export = verb("export", _export, "count a model and export it to ONNX")
     export.add_argument("measure", help="JSON of the measure")
-    export.add_argument("--onnx", type=Path, required=True)
+    export.add_argument("--onnx", type=Path, required=True, help="file for the fastest form of the model")
+    export.add_argument("--plain", type=Path, required=True, help="file for the model as it is written")
     latency = verb("latency", _latency, "measure the latency of an exported model")
     latency.add_argument("measure", help="JSON of the measure")
     latency.add_argument("--onnx", type=Path, required=True)
+    latency.add_argument("--plain", type=Path, required=True)
     kernels = verb("kernels", _kernels, "measure the GPU kernels for Table 4 or Figure 7")
     kernels.add_argument("measure", help="JSON of the measure")
     kernels.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
+    variance = verb("variance", _variance, "measure variances of cross-Hadamard products for appendix A.2")
+    variance.add_argument("measure", help="JSON of the measure")
+    claims = verb("claims", _claims, "check the paper's claims on the records there are")
+    claims.add_argument("--spec", help="JSON of what to check (default: derived from params.yaml)")
+    claims.add_argument("--out", type=Path, default=Path("paper_tables"))
+    claims.add_argument(
+        "--strict", action="store_true", help="exit code 1 where one is contradicted, not counting demonstrations"
+    )
     figure = verb("figure", _figure, "draw a figure from records")
     figure.add_argument("figure")
     figure.add_argument("--spec", help="JSON of the figure (default: derived from params.yaml)")

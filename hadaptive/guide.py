@@ -20,15 +20,20 @@ NEXT = {
 def made(params: Params, root: Path = Path("paper_tables")) -> str:
     """The closing message of a run at the chosen scale."""
     lines = [""]
-    for name in tables(params):
-        if (root / f"{name}.tex").exists():
-            lines.append(f"{root / name}.tex, .md, .csv    measured at scale {params.scale}")
-            lines.append(f"{root / name}_compare.tex, .md, .csv    the same beside the published values")
+    lines += [
+        f"{root / name}.tex, .md, .csv    measured at scale {params.scale}"
+        for name in tables(params)
+        if (root / f"{name}.tex").exists()
+    ]
+    if len(lines) > 1:
+        lines.append(f"{root}/*_compare.tex, .md, .csv    the same beside the published values")
     lines += [
         f"{root / name}.pdf, .png, .csv, .txt    drawn at scale {params.scale}"
         for name in figures(params)
         if (root / f"{name}.pdf").exists()
     ]
+    if (root / "claims.md").exists():
+        lines.append(f"{root / 'claims.md'}, .csv    the paper's claims, each with a verdict")
     lines.append(f"results/{params.scale}/    every record, curve and checkpoint behind them")
     if params.scale in NEXT:
         what, scale = NEXT[params.scale]

@@ -103,3 +103,14 @@ class KernelMeasure(Executed):
     def id(self) -> str:
         """For example `kernels/table4`."""
         return f"{self.kind}/{self.name}"
+
+
+class VarianceMeasure(Executed):
+    """A measurement of the variances of cross-Hadamard products (appendix A.2)."""
+
+    kind: Literal["variance"] = "variance"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.kind

@@ -144,6 +144,39 @@ def test_a_value_from_the_command_line_is_not_blamed_on_a_line() -> None:
         config.check({**yaml.safe_load(TEXT), "scale": "dmeo"}, Path("params.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("model", "how", "said"),
+    [
+        ("mobilenetv3_small_100", "last2", """retrofit='last2': give "paper" or the arguments of retrofit"""),
+        (
+            "mobilenetv3_small_100",
+            {"select": 11},
+            "select=11 matches no replaceable block; replaceable are 0: blocks.0.0",
+        ),
+        ("mobilenetv3_small_100", {"select": 9, "k": 97}, "choose from 2 to its 96 channels"),
+        ("mobilenetv3_small_100", {"nrom": "dysoft"}, "unexpected keyword argument 'nrom'"),
+        (
+            "resnet18",
+            "paper",
+            "retrofit of resnet18 needs `select`; the paper replaces blocks of mobilenetv3_small_100",
+        ),
+    ],
+)
+def test_a_variant_that_cannot_be_built_stops_its_own_run_with_one_message(model: str, how: object, said: str) -> None:
+    from hadaptive.experiments import runs
+    from hadaptive.train.classify import build
+
+    values = yaml.safe_load(TEXT)
+    zoo = {**values["zoo"], model: {"label": model}}
+    variants = {**values["variants"], "odd": {"of": [model], "options": {"retrofit": how}}}
+    run = runs(config.check({**values, "zoo": zoo, "variants": variants}))[f"cifar100/{model}/odd/seed0"]
+    with pytest.raises(UserError) as caught:
+        build(run, 10)
+    message = str(caught.value)
+    assert message.startswith(f"{model}, variant odd: ") and said in message and "correct it in params.yaml" in message
+    assert len(message.splitlines()) == 1
+
+
 def test_the_limit_of_the_sweep_is_that_of_the_kernels() -> None:
     from kernels.dispatch import MAX_K
 

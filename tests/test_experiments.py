@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hadaptive import config, experiments
+from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import KernelMeasure, Run
+from hadaptive.run import KernelMeasure, Run, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -55,10 +55,10 @@ def test_one_line_adds_a_baseline_a_variant_a_seed() -> None:
     baseline = params(zoo=zoo)
     assert set(experiments.runs(baseline)) - set(before) == {"cifar100/resnet18/base/seed0"}
     assert "ResNet-18" in [row.label for row in experiments.tables(baseline)["table7"].rows]
-    variants = {**VALUES["variants"], "dysig": {"of": ["hadaptive_net_s"], "options": {"norm": "dysig"}}}
+    variants = {**VALUES["variants"], "slow_tau": {"of": ["hadaptive_net_s"], "options": {"tau_step": 0.005}}}
     added = experiments.runs(params(variants=variants))
-    assert set(added) - set(before) == {"cifar100/hadaptive_net_s/dysig/seed0"}
-    assert added["cifar100/hadaptive_net_s/dysig/seed0"].options == {"norm": "dysig"}
+    assert set(added) - set(before) == {"cifar100/hadaptive_net_s/slow_tau/seed0"}
+    assert added["cifar100/hadaptive_net_s/slow_tau/seed0"].options == {"tau_step": 0.005}
     scales = {**VALUES["scales"], "demo": {**VALUES["scales"]["demo"], "seeds": [0, 1]}}
     assert len(experiments.runs(params(scales=scales))) == 2 * len(before)
 
@@ -99,7 +99,8 @@ def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
 def test_planning_needs_no_torch() -> None:
     code = (
         "import sys; from hadaptive import config, experiments, identity, guide, devices;"
-        "p = config.load(); experiments.runs(p); experiments.tables(p); experiments.figures(p); guide.made(p);"
+        "p = config.load(); experiments.runs(p); experiments.tables(p); experiments.figures(p);"
+        "experiments.claims(p); guide.made(p);"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
     )
     root = Path(__file__).resolve().parent.parent
@@ -110,7 +111,8 @@ def test_planning_needs_no_torch() -> None:
 def test_targets_are_checked_by_name() -> None:
     given = params()
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
-    tables = ("paper_tables/table7.tex", "paper_tables/table7_compare.csv", "paper_tables/report.html")
+    tables = ("paper_tables/table7.tex", "paper_tables/v1_table5_compare.csv", "paper_tables/figure3_table.md",
+              "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json")  # fmt: skip
     kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
     for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
         experiments.check_target(given, right)
@@ -149,7 +151,65 @@ def test_kernel_measures_have_their_settings_from_params() -> None:
 def test_table_4_without_its_net_says_so() -> None:
     assert records_needed(experiments.tables(params(models=["starnet_s1"]))["table4"]) == []
     zoo = {name: entry for name, entry in VALUES["zoo"].items() if name != "hadaptive_net_l"}
-    variants = {**VALUES["variants"], "dysoft": {"of": ["hadaptive_net_s", "hadaptive_net_m"]}}
-    variants["as_released"] = {"of": ["hadaptive_net_m"], "options": {"as_released": True}}
+    variants = {
+        name: {**entry, "of": [model for model in entry["of"] if model != "hadaptive_net_l"]}
+        for name, entry in VALUES["variants"].items()
+    }
     given = params(zoo=zoo, variants=variants)
     assert experiments.tables(given)["table4"].sources["table4"].absent == "hadaptive_net_l is not in the zoo"
+    rows = experiments.tables(given)["v1_table5"].rows
+    assert [row.absent for row in rows if row.absent] == ["hadaptive_net_l/v1 is not in params.yaml"]
+
+
+def test_every_row_of_every_table_is_run_and_table_7_asks_for_its_own_alone() -> None:
+    given = params()
+    runs, measures = experiments.runs(given), experiments.measures(given)
+    tables = experiments.tables(given)
+    made = {str(each.folder / "record.json") for each in [*runs.values(), *measures.values()]}
+    for name in set(tables) - {"table4"}:
+        assert not [row.label for row in tables[name].rows if row.absent]
+        assert {str(path) for path in records_needed(tables[name])} <= made
+    asked = {path.parts[4] for path in records_needed(tables["table7"])}
+    assert asked == {"base", "dysoft"}
+    shared = {path for path in records_needed(tables["table2"]) if path in records_needed(tables["v1_table3"])}
+    assert [path.parts[4] for path in shared] == ["repl_v1"]
+
+
+def test_table_2_reads_both_modules() -> None:
+    needed = [path.parts[4] for path in records_needed(experiments.tables(params())["table2"])]
+    blocks = ["repl_0", "repl_1", "repl_9", "repl_8", "repl_10", "repl"]
+    assert needed == ["base", *blocks, *(f"{block}_v1" for block in blocks)]
+
+
+def test_retrofits_depend_on_its_code_and_baselines_do_not() -> None:
+    runs = experiments.runs(params())
+    code = {
+        variant: experiments.code_of(model, runs[f"cifar100/{model}/{variant}/seed0"].options)
+        for model, variant in (("starnet_s1", "base"), ("starnet_s1", "repl"), ("hadaptive_net_s", "dysoft"))
+    }
+    assert code == {"base": (), "repl": ("hadaptive.nn.retrofit",), "dysoft": ("hadaptive.nn.hadaptive_net",)}
+    closure = identity.closure("hadaptive.train.classify")
+    assert not {"hadaptive.nn.ach", "hadaptive.nn.retrofit"} & set(closure)
+    assert "hadaptive.nn.ach" in identity.closure("hadaptive.nn.retrofit")
+    assert "hadaptive.nn.retrofit" not in identity.closure("hadaptive.measure.record")
+
+
+def test_variances_are_measured_on_the_trained_nets_of_figure_3() -> None:
+    given = params()
+    measure = experiments.variance_measure(given)
+    assert VarianceMeasure.model_validate_json(measure.dumps()) == measure
+    figure3 = {str(path.parent / "last.pt") for path in records_needed(experiments.tables(given)["figure3_table"])}
+    weights = {how["weights"] for how in measure.settings["variants"].values()}
+    assert weights < figure3 and len(weights) == 2
+    assert experiments.variance_inputs(given) == ["data/prepared/digits/manifest.json", *sorted(weights, reverse=True)]
+    without = params(models=["starnet_s1"])
+    assert experiments.variance_inputs(without) == []
+    assert experiments.variance_measure(without).settings["variants"] == {}
+
+
+def test_claims_read_the_tables_they_speak_of() -> None:
+    spec = experiments.claims(params())
+    assert set(spec.tables) == {"table1", "table2", "table5", "table8", "figure3_table", "v1_table1"}
+    needed = records_needed(spec)
+    assert len(needed) == len(set(needed)) and needed[-1] == Path("results/demo/variance/record.json")
+    assert spec.demonstration

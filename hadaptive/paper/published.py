@@ -13,10 +13,11 @@ from pathlib import Path
 import yaml
 
 _HERE = Path(__file__).parent
+_KEYS = {"figure3": 4}  # how many columns name a row, joined by commas, where the first alone does not
 
 
 def published(table: str) -> dict[str, Mapping[str, str]]:
-    """A table of the paper: the row's name (first column) -> column -> the text printed ("" where blank).
+    """A table of the paper: the row's name (first column, or its ticks) -> column -> the text printed ("" where blank).
 
     Raises ValueError for a table that is not there or whose first column does not name its rows.
     """
@@ -26,8 +27,10 @@ def published(table: str) -> dict[str, Mapping[str, str]]:
         raise ValueError(f"no published table {table!r}; there are {known}")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    head, body = rows[0], rows[1:]
-    found: dict[str, Mapping[str, str]] = {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
+    head, body, keys = rows[0], rows[1:], _KEYS.get(table, 1)
+    found: dict[str, Mapping[str, str]] = {
+        ",".join(row[:keys]): dict(zip(head[keys:], row[keys:], strict=True)) for row in body
+    }
     if len(found) < len(body):
         raise ValueError(f"published table {table!r} has two rows of one name; its key is more than one column")
     return found

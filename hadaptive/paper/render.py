@@ -78,6 +78,8 @@ def _csv_names(frame: Frame, column: Column) -> list[str]:
 
 
 def _csv_values(frame: Frame, column: Column, row: int) -> list[str]:
+    if column.role == "said":
+        return [frame.spec.rows[row].said.get(column.key, "")]
     cell = frame.cells[column.key][row]
     value, std = ("" if number is None else f"{number:.10g}" for number in (cell.value, cell.std))
     fields = {

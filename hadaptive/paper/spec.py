@@ -31,6 +31,8 @@ class Row(_Model):
     cite: str = ""  # plain text, "Howard et al., 2019" or "ours"
     ours: bool = False
     group: int = 0  # a rule is drawn where it changes; the best of each group is bold
+    said: dict[str, str] = Field(default_factory=dict)  # what columns of words hold: ticks, formulas
+    absent: str | None = None  # why it is not run at all, e.g. "not in params.yaml"
 
 
 class Source(_Model):
@@ -38,6 +40,8 @@ class Source(_Model):
 
     seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
     record: RecordId | None = None  # id of the one record that holds all rows, each under its variant's name
+    folder: Part | None = None  # None: the source's own name
+    variants: dict[Part, Part] = Field(default_factory=dict)  # a row's variant -> the one this source reads instead
     absent: str | None = None  # why there is nothing to read, e.g. "ImageNet-1k not present"
     selected: tuple[Part, ...] | None = None  # models whose records are to be read; None: all
     stand_in: str | None = None  # the data actually used, where it is not what the column's title says
@@ -85,6 +89,8 @@ class TableSpec(_Model):
     def why_not(self, row: Row, source: str) -> str | None:
         """Why a row's records of a source are not to be read: no data, or the row is not selected. None: they are."""
         found = self.source(source)
+        if row.absent is not None:
+            return row.absent
         if found.absent is not None:
             return found.absent
         chosen = found.selected is None or row.model in found.selected
@@ -92,34 +98,45 @@ class TableSpec(_Model):
 
 
 class FigureSpec(_Model):
-    """A figure at a scale, drawn from one record."""
+    """A figure at a scale, drawn from one record or, a diagram, from none."""
 
     figure: Part
     scale: Part
     demonstration: bool = False
     about: str  # one line on what was measured
-    record: RecordId
+    record: RecordId | None = None
+
+
+class ClaimsSpec(_Model):
+    """What the paper's claims are checked on: the tables they speak of, and the record on variances (appendix A.2)."""
+
+    scale: Part
+    demonstration: bool = False
+    tables: dict[Part, TableSpec]
+    variance: RecordId
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
-    shared = spec.source(source).record
-    if shared is not None:
-        return [shared]
-    stem = f"{source}/{row.model}/{row.variant}"
-    seeds = spec.source(source).seeds
-    return [stem] if seeds is None else [f"{stem}/seed{seed}" for seed in seeds]
+    found = spec.source(source)
+    if found.record is not None:
+        return [found.record]
+    stem = f"{found.folder or source}/{row.model}/{found.variants.get(row.variant, row.variant)}"
+    return [stem] if found.seeds is None else [f"{stem}/seed{seed}" for seed in found.seeds]
 
 
-def record_path(spec: TableSpec | FigureSpec, record_id: str, results_root: Path) -> Path:
+def record_path(spec: TableSpec | FigureSpec | ClaimsSpec, record_id: str, results_root: Path) -> Path:
     """results_root/<scale>/<id>/record.json"""
     return results_root / spec.scale / record_id / "record.json"
 
 
-def records_needed(spec: TableSpec | FigureSpec, results_root: Path = Path("results")) -> list[Path]:
+def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path = Path("results")) -> list[Path]:
     """Every record the table or figure reads, in its order, each once: the inputs of the rule that renders it."""
     if isinstance(spec, FigureSpec):
-        return [record_path(spec, spec.record, results_root)]
+        return [] if spec.record is None else [record_path(spec, spec.record, results_root)]
+    if isinstance(spec, ClaimsSpec):
+        found = [path for table in spec.tables.values() for path in records_needed(table, results_root)]
+        return list(dict.fromkeys([*found, record_path(spec, spec.variance, results_root)]))
     ids = [
         record_id
         for source in spec.sources

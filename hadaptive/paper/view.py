@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hadaptive.paper.cells import Cell, Remark
 from hadaptive.paper.frames.frame import Column, Frame
-from hadaptive.paper.spec import Row
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell as it is set. `text` is "" where the cell is empty: then `mark` leads to the footnote with the reason."""
+    """A cell as it is set. `text` is "" where the cell is empty: then `mark` leads to the footnote with the reason.
+
+    Without either the cell is blank: a tick that is not set.
+    """
 
     text: str = ""
     spread: str = ""
     mark: str = ""
     bold: bool = False
+    arrow: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Line:
-    """A table's line. `rule` asks for a rule above it, where a group begins."""
+    """A table's line. `rule` asks for a rule above it, where a group begins; `mark` as a head's."""
 
-    row: Row
+    label: str
+    cite: str
     cells: list[Shown]
-    rule: bool
+    rule: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,8 @@ def panels(frame: Frame) -> list[Panel]:
     """The frame's sub-tables, ready to be set."""
     parts = frame.panels()
     titles = frame.parts or [""] * len(parts)
-    return [_panel(frame, columns, title) for columns, title in zip(parts, titles, strict=True)]
+    found = [_panel(frame, columns, title) for columns, title in zip(parts, titles, strict=True)]
+    return [_turned(panel) for panel in found] if frame.turned else found
 
 
 def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
@@ -138,8 +144,14 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
     bold = {c.key: best(frame.cells[c.key], groups, c.digits) if c.best else [False] * len(rows) for c in columns}
     lines = [
         Line(
-            row,
-            [_shown(frame.cells[c.key][n], c, bold[c.key][n], footnotes) for c in columns],
+            row.label,
+            row.cite,
+            [
+                Shown(row.said.get(c.key, ""))
+                if c.role == "said"
+                else _shown(frame.cells[c.key], n, c, bold[c.key][n], groups, footnotes)
+                for c in columns
+            ],
             rule=n > 0 and row.group != groups[n - 1],
         )
         for n, row in enumerate(rows)
@@ -149,6 +161,20 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
     if any(map(any, bold.values())):
         notes.append("Bold: the best of its group.")
     return Panel(title, heads, _spans(columns), lines, footnotes.listed(), caption, notes)
+
+
+def _turned(panel: Panel) -> Panel:
+    """The panel with lines and columns exchanged; its lines are few, so it has no groups."""
+    spread = any(head.column.spread for head in panel.heads)
+    heads = [
+        Head(Column(str(n), line.label, spread=spread), f"{line.label} ({line.cite})" if line.cite else line.label)
+        for n, line in enumerate(panel.lines)
+    ]
+    lines = [
+        Line(head.column.name, "", [line.cells[n] for line in panel.lines], mark=head.mark)
+        for n, head in enumerate(panel.heads)
+    ]
+    return replace(panel, heads=heads, spans=[], lines=lines)
 
 
 def _spans(columns: list[Column]) -> list[Span]:
@@ -170,10 +196,21 @@ def _stand_in(frame: Frame, column: Column) -> Remark | None:
     return Remark.of(f"stand-in data: {stand_in}") if stand_in else None
 
 
-def _shown(cell: Cell, column: Column, bold: bool, notes: _Footnotes) -> Shown:
+def _shown(
+    cells: Sequence[Cell], n: int, column: Column, bold: bool, groups: Sequence[int], notes: _Footnotes
+) -> Shown:
+    cell = cells[n]
     mark = notes.mark(cell.remark)
     if cell.value is None:
         return Shown(mark=mark)
     text = cell.printed or number(cell.value, column.digits, signed=column.role == "difference")
     spread = number(cell.std, column.digits) if column.spread and cell.std is not None else ""
-    return Shown(text, spread, mark, bold)
+    first = cells[groups.index(groups[n])]
+    return Shown(text, spread, mark, bold, _arrow(cell, first, column.digits) if column.arrow else "")
+
+
+def _arrow(cell: Cell, first: Cell, digits: int) -> str:
+    """Up or down from the first of the group, compared as printed."""
+    assert cell.value is not None
+    change = 0.0 if first.value is None else round(cell.value, digits) - round(first.value, digits)
+    return "↑" if change > 0 else "↓" if change < 0 else ""

@@ -12,7 +12,7 @@ from hadaptive.paper.escape import latex, markdown
 
 @given(st.text())
 def test_latex_leaves_no_active_character(text: str) -> None:
-    known = r"\\(?:[{}$&#%_]|[a-zA-Z]+\{\})|\$-\$|\$\\(?:pm|times|leq|geq|mu)\$|-\{\}"
+    known = r"\\(?:[{}$&#%_]|[a-zA-Z]+\{\})|\$-\$|\$\\(?:pm|times|leq|geq|mu|surd|uparrow|downarrow)\$|\$\^2\$|-\{\}"
     rest = re.sub(known, "", latex(text))
     assert not set(rest) & set('\\{}$&#%_^~<>|"`\n'), rest
     assert "--" not in latex(text)

@@ -35,6 +35,8 @@ SCALE = PARAMS.scale
 RUNS = experiments.runs(PARAMS)
 MEASURES = experiments.measures(PARAMS)
 KERNELS = experiments.kernel_measures(PARAMS)
+VARIANCE = experiments.variance_measure(PARAMS)
+CLAIMS = experiments.claims(PARAMS)
 TABLES = experiments.tables(PARAMS)
 FIGURES = experiments.figures(PARAMS)
 

@@ -1,6 +1,6 @@
 rule data:
     output:
-        "data/{dataset}/manifest.json",
+        "data/prepared/{dataset}/manifest.json",
     log:
         "logs/data/{dataset}.log",
     params:

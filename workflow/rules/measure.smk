@@ -1,21 +1,28 @@
+def measured_code(model, variant):
+    ours = experiments.code_of(model, experiments.options(PARAMS, variant))
+    return (*ours, "hadaptive.measure.fast_form") if ours else ()
+
+
 rule export:
     output:
         record=f"results/{SCALE}/complexity/{{model}}/{{variant}}/record.json",
         onnx=f"results/{SCALE}/latency/{{model}}/{{variant}}/model.onnx",
+        plain=f"results/{SCALE}/latency/{{model}}/{{variant}}/plain.onnx",
     log:
         f"logs/{SCALE}/export/{{model}}/{{variant}}.log",
     params:
         measure=lambda wc: MEASURES[f"complexity/{wc.model}/{wc.variant}"].dumps(),
         code=lambda wc: code_id(
-            "hadaptive.measure.record", *experiments.code_of(wc.model)
+            "hadaptive.measure.record", *measured_code(wc.model, wc.variant)
         ),
     shell:
-        "python -m hadaptive export {params.measure:q} --onnx {output.onnx} > {log} 2>&1"
+        "python -m hadaptive export {params.measure:q} --onnx {output.onnx} --plain {output.plain} > {log} 2>&1"
 
 
 rule latency:
     input:
-        rules.export.output.onnx,
+        onnx=rules.export.output.onnx,
+        plain=rules.export.output.plain,
     output:
         f"results/{SCALE}/latency/{{model}}/{{variant}}/record.json",
     log:
@@ -26,7 +33,23 @@ rule latency:
     params:
         measure=lambda wc: MEASURES[f"latency/{wc.model}/{wc.variant}"].dumps(),
         code=lambda wc: code_id(
-            "hadaptive.measure.record", *experiments.code_of(wc.model)
+            "hadaptive.measure.record", *measured_code(wc.model, wc.variant)
         ),
     shell:
-        "python -m hadaptive latency {params.measure:q} --onnx {input} > {log} 2>&1"
+        "python -m hadaptive latency {params.measure:q} --onnx {input.onnx} --plain {input.plain} > {log} 2>&1"
+
+
+rule variance:
+    input:
+        experiments.variance_inputs(PARAMS),
+    output:
+        f"{VARIANCE.folder}/record.json",
+    log:
+        f"logs/{SCALE}/variance.log",
+    params:
+        measure=VARIANCE.dumps(),
+        code=code_id(
+            "hadaptive.measure.variance", *experiments.code_of(experiments.A2_NET)
+        ),
+    shell:
+        "python -m hadaptive variance {params.measure:q} > {log} 2>&1"

@@ -35,3 +35,18 @@ rule figure:
         ),
     shell:
         "python -m hadaptive figure {wildcards.figure} --spec {params.spec:q} > {log} 2>&1"
+
+
+rule claims:
+    input:
+        records_needed(CLAIMS),
+    output:
+        expand("paper_tables/claims.{ending}", ending=experiments.CLAIMS_ENDINGS),
+    log:
+        "logs/paper/claims.log",
+    params:
+        spec=CLAIMS.model_dump_json(),
+        code=code_id("hadaptive.paper.claims_files"),
+        texts=file_id("hadaptive/paper/published"),
+    shell:
+        "python -m hadaptive claims --spec {params.spec:q} > {log} 2>&1"

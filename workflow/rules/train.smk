@@ -1,6 +1,6 @@
 rule train:
     input:
-        lambda wc: f"data/{RUNS[wc.run].dataset}/manifest.json",
+        lambda wc: f"data/prepared/{RUNS[wc.run].dataset}/manifest.json",
     output:
         record=f"results/{SCALE}/{{run}}/record.json",
         last=f"results/{SCALE}/{{run}}/last.pt",
@@ -13,7 +13,8 @@ rule train:
     params:
         run=lambda wc: RUNS[wc.run].dumps(),
         code=lambda wc: code_id(
-            "hadaptive.train.classify", *experiments.code_of(RUNS[wc.run].model)
+            "hadaptive.train.classify",
+            *experiments.code_of(RUNS[wc.run].model, RUNS[wc.run].options),
         ),
     shell:
         "python -m hadaptive train {params.run:q} --threads {threads} > {log} 2>&1"

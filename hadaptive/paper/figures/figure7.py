@@ -65,6 +65,7 @@ def panel(letter: str, row: str, label: str, record: Record | Remark) -> Panel:
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """The figure; both maps share one scale, symmetric about zero."""
+    assert spec.record is not None
     record = read_record(record_path(spec, spec.record, results_root), spec.record, spec.scale)
     settings = {} if isinstance(record, Remark) else record.get("settings", {})
     device = "" if isinstance(record, Remark) else record.get("metrics", {}).get("device", "")

@@ -1,6 +1,7 @@
-"""Frames: what a table holds, from records and nothing else. One module a table, `frame` for what they share.
+"""Frames: what a table holds, from records and nothing else. `frame` has what they share.
 
-A new table is an entry in `experiments.tables`, a module here, and its line in `TABLES`.
+A new table of Runs is a layout in `layouts`; one with a logic of its own is an entry in `experiments.tables`, a module
+here, and its line in `TABLES`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hadaptive.paper.frames import table4, table7
+from hadaptive.paper.frames import grid, table4, table7
 from hadaptive.paper.frames.frame import Frame
+from hadaptive.paper.frames.layouts import LAYOUTS
 from hadaptive.paper.spec import TableSpec
 
-TABLES: dict[str, Callable[[TableSpec, Path], list[Frame]]] = {"table4": table4.frames, "table7": table7.frames}
+TABLES: dict[str, Callable[[TableSpec, Path], list[Frame]]] = {
+    "table4": table4.frames,
+    "table7": table7.frames,
+    **dict.fromkeys(LAYOUTS, grid.frames),
+}

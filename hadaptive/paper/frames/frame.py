@@ -24,8 +24,10 @@ class Column:
     unit: str = ""
     over: str = ""  # title spanning it and its neighbours
     digits: int = 2
-    role: Literal["measured", "published", "difference"] = "measured"
+    role: Literal["measured", "published", "difference", "said"] = "measured"  # said: words of the row itself
+    published: str = ""  # its name in the published table, where it is not the key
     best: bool = False  # the greatest of each group in bold
+    arrow: bool = False  # an arrow says how it stands to the first of its group
     spread: bool = False  # deviations over seeds are shown
     shown: bool = True  # else in the CSV only
     panel: int = 0  # number of the sub-table that shows it
@@ -61,6 +63,7 @@ class Frame:
     parts: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     rows_are: str = "Model"  # head of the first column
+    turned: bool = False  # a row of the frame is a column of the table
 
     def panels(self) -> list[list[Column]]:
         """The shown columns by sub-table."""
@@ -121,8 +124,8 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     """The frame with published, measured and difference side by side for each column that the paper has, and the
     errata beneath; what the paper does not have stands as measured.
 
-    A difference is measured minus published; it is left empty where other data stand in for the paper's. With `split`
-    the columns under one spanning title make one sub-table, so that each fits a page.
+    `table` is the published one. A difference is measured minus published; it is left empty where other data stand in
+    for the paper's. With `split` the columns under one spanning title make one sub-table, so that each fits a page.
     """
     paper = published(table)
     printed = {key for row in paper.values() for key in row}
@@ -130,18 +133,21 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     columns: list[Column] = []
     cells = dict(frame.cells)
     for column in frame.columns:
-        if not column.shown:
+        if not column.shown or column.role == "said":
             columns.append(column)
             continue
         panel = spans.index(column.over) if split else 0
         ours = replace(column, title="here", unit="", over=column.name, best=False, panel=panel)
-        if column.key not in printed:
+        name = column.published or column.key
+        if name not in printed:
             columns.append(ours)
             continue
-        theirs = replace(ours, key=f"{column.key}_published", title="paper", role="published", spread=False)
+        theirs = replace(
+            ours, key=f"{column.key}_published", title="paper", role="published", spread=False, arrow=False
+        )
         difference = replace(theirs, key=f"{column.key}_difference", title="diff.", role="difference")
         columns += [theirs, ours, difference]
-        texts = [paper.get(row.published or row.label, {}).get(column.key, "") for row in frame.spec.rows]
+        texts = [paper.get(row.published or row.label, {}).get(name, "") for row in frame.spec.rows]
         cells[theirs.key] = [Cell(float(t), printed=t) if t else Cell.empty("not published") for t in texts]
         stand_in = frame.spec.source(column.source).stand_in is not None
         pairs = zip(cells[ours.key], cells[theirs.key], strict=True)
@@ -151,6 +157,7 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
         stem=f"{frame.stem}_compare",
         title=f"{frame.title} Paper: as published; here: as measured; diff.: here minus paper.",
         parts=tuple(spans),
+        turned=False,
         columns=tuple(columns),
         cells=cells,
         findings=tuple(erratum.line() for erratum in errata(table)),

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hadaptive.paper.cells import Cell
+from hadaptive.paper.frames import notes
 from hadaptive.paper.frames.frame import Column, Frame, Note, Records, compare
+from hadaptive.paper.frames.notes import DEVICES, TASKS
 from hadaptive.paper.spec import TableSpec
-
-DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "Mobile"}
-WHERE = ("device", "processor", "runtime")  # what a latency record may say of where it ran
-TASKS = {"cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k"}
 
 
 def _table7_columns() -> Iterator[Column]:
@@ -25,6 +23,7 @@ def _table7_columns() -> Iterator[Column]:
         yield Column(f"{key}_ms", title, "latency", f"{device}.median_ms", over="Latency (ms)")
         for number in ("mean", "iqr"):
             yield Column(f"{key}_{number}_ms", "", "latency", f"{device}.{number}_ms", shown=False)
+    yield Column("latency_cpu_plain_ms", "", "latency", "cpu_plain.median_ms", shown=False)
     yield Column("latency_gpu_eager_ms", "", "latency", "gpu.eager.median_ms", shown=False)
     for task, title in TASKS.items():
         key = f"{task}_top1"
@@ -58,19 +57,10 @@ def _table7_notes(records: Records, cells: dict[str, list[Cell]]) -> Iterator[No
     """The table's convention, and how the cells were measured as the records say it."""
     convention = "FLOPs are multiply-accumulates of convolutions and linear layers, as in the paper's Table 7."
     yield Note("complexity", convention, in_caption=True)
-    classes, size = (records.values("complexity", "settings", name) for name in ("num_classes", "image_size"))
-    if classes and size:
-        yield Note("complexity", f"Parameters and FLOPs: inference form, {classes} classes, {size} px.")
-    for device, title in DEVICES.items():
-        said = {name: records.values("latency", "metrics", device, name) for name in ("runs", "threads", *WHERE)}
-        if said["runs"]:
-            threads = f", {said['threads']} thread{'' if said['threads'] == '1' else 's'}" if said["threads"] else ""
-            how = ", one CUDA graph" if device == "gpu" else ""
-            where = "".join(f", {said[name]}" for name in WHERE if said[name])
-            yield Note("latency", f"{title} latency: batch 1{threads}{how}, median of {said['runs']} runs{where}.")
+    yield from notes.counted(records, "inference form")
+    yield from notes.latency(records, DEVICES)
+    if any(cell.value is not None for cell in cells["latency_cpu_plain_ms"]):
+        form = "Nets with ACH run on the CPU in the fastest equivalent form of standard operators known here"
+        yield Note("latency", f"{form}; the plain export is in the CSV.")
     for task in TASKS:
-        n = max(cell.n for cell in cells[f"{task}_top1"])
-        seeds = f"mean and sample standard deviation over {n} seeds" if n > 1 else "one seed"
-        if n:
-            data = "the stand-in data" if records.spec.source(task).stand_in else TASKS[task]
-            yield Note(task, f"Accuracy on {data}: after the last epoch, {seeds}.")
+        yield from notes.accuracy(records, task, cells[f"{task}_top1"])

@@ -1,0 +1,212 @@
+"""What the paper claims, as comparisons between cells: each holds, is within noise, is contradicted, or was not run.
+
+`CLAIMS` states them; the numbers come from the records alone. The same comparisons on the paper's own numbers say
+whether the paper agrees with itself. Two accuracies differ by more than noise where their intervals do not overlap:
+mean plus and minus the sample deviation over seeds or, of one seed, the binomial standard error of its test set. Counts
+of parameters and FLOPs have no noise but rounding: what a table prints alike is within it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hadaptive.paper.cells import Cell
+from hadaptive.paper.frames import TABLES
+from hadaptive.paper.frames.frame import Column, Frame, Records
+from hadaptive.paper.normaliser import Finding, findings
+from hadaptive.paper.spec import ClaimsSpec
+
+HOLDS, NOISE, CONTRADICTED, NOT_RUN = "holds", "within noise", "contradicted", "not run"
+WORST_FIRST = (CONTRADICTED, NOT_RUN, NOISE, HOLDS)  # the verdict on a claim is that on its worst comparison
+
+
+@dataclass(frozen=True)
+class Greater:
+    """In one column of a table the cell of the row `more` is greater than that of `less` (labels of rows)."""
+
+    table: str
+    column: str
+    more: str
+    less: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, where it stands, and the comparisons it amounts to."""
+
+    number: str
+    statement: str
+    source: str
+    expects: tuple[Greater, ...] = ()
+    of_the_normaliser: bool = False  # appendix A.2, see `normaliser`
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One comparison as it came out: in words, with numbers; `paper` is the same on the paper's own numbers."""
+
+    said: str
+    verdict: str
+    because: str
+    paper: str = ""
+    demonstration: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its comparisons."""
+
+    claim: Claim
+    parts: tuple[Verdict, ...]
+
+    @property
+    def verdict(self) -> str:
+        return _worst([part.verdict for part in self.parts])
+
+    @property
+    def paper(self) -> str:
+        return _worst([part.paper for part in self.parts if part.paper])
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether the verdict rests on other data than the paper's: what exact counts contradict does not."""
+        if self.verdict == CONTRADICTED:
+            return all(part.demonstration for part in self.parts if part.verdict == CONTRADICTED)
+        return any(part.demonstration for part in self.parts)
+
+
+def _all(table: str, column: str, *pairs: tuple[str, str]) -> tuple[Greater, ...]:
+    return tuple(Greater(table, column, more, less) for more, less in pairs)
+
+
+def _blocks(column: str) -> tuple[Greater, ...]:
+    late, early = ("IB 9", "IB 10", "IB 9, 10"), ("IB 0", "IB 1", "IB 8")
+    raised = [(row, "/") for row in late] + [("/", row) for row in early]
+    return _all("table2", column, *raised, *(("IB 9, 10", row) for row in (*late[:2], *early)))
+
+
+_NETS5 = ("MobileNetV3-S", "MobileNetV4-S", "ShuffleNetV2-1.0", "StarNet-S1")
+_RAISED5 = tuple((f"{net} (repl.)", net) for net in _NETS5 if net != "MobileNetV4-S")
+_PARTS = ("(1) no pointwise conv", "(2) no ECA", "(3) fixed channels", "(4) batch norm")
+_VITS = ("MobileViT-small", "MobileViT-x-small")
+
+CLAIMS = (
+    Claim("1", "As DySoft's curve softsign is better than sigmoid, and sigmoid than algebraic sigmoid", "Table 1",
+          _all("table1", "top1", ("Softsign", "Sigmoid"), ("Sigmoid", "Alge. Sigmoid"))),
+    Claim("2", "ACH in late, non-downsampling blocks of MobileNetV3-S raises accuracy, in early or downsampling ones "
+          "it lowers it, and in both of the last two it is best", "Table 2", _blocks("top1")),
+    Claim("2, v1", "The same with the first version's module, with which the paper's numbers were made", "Table 2",
+          _blocks("top1_v1")),
+    Claim("5", "Every component of ACH helps, and batch norm in the place of DySoft is worst", "Figure 3",
+          _all("figure3_table", "top1", *(("ACH", row) for row in _PARTS), *((row, _PARTS[3]) for row in _PARTS[:3]))),
+    Claim("6", "ACH in the last two blocks raises the accuracy of MobileNetV3-S, ShuffleNetV2 and StarNet-S1, lowers "
+          "that of MobileNetV4-S, and lowers the FLOPs of all four", "Table 5",
+          (*_all("table5", "top1", *_RAISED5, ("MobileNetV4-S", "MobileNetV4-S (repl.)")),
+           *_all("table5", "flops_m", *((net, f"{net} (repl.)") for net in _NETS5)))),
+    Claim("9", "ACH in the middle four feed-forward layers improves MobileViT small and x-small, with fewer parameters "
+          "and FLOPs", "Table 8",
+          (*_all("table8", "top1", *((f"{net} (replaced)", net) for net in _VITS)),
+           *_all("table8", "params_m", *((net, f"{net} (replaced)") for net in _VITS)),
+           *_all("table8", "gflops", *((net, f"{net} (replaced)") for net in _VITS)))),
+    Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
+          "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
+          of_the_normaliser=True),
+    Claim("15", "CrossHadaNorm is better than batch norm and than the unnormalised order", "v1, Table 1",
+          _all("v1_table1", "top1", ("CrossHadaNorm", "(2) batch norm"),
+               ("CrossHadaNorm", "(1) unnormalised features"))),
+)  # fmt: skip
+CLAIM_TABLES = tuple(dict.fromkeys(each.table for claim in CLAIMS for each in claim.expects))
+
+
+def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
+    """Every claim on the records as they are; what is missing makes a comparison "not run", never an error."""
+    tables = {name: _Table(spec, name, results_root) for name in CLAIM_TABLES}
+    judged = []
+    for claim in CLAIMS:
+        parts = [tables[each.table].verdict(each) for each in claim.expects]
+        if claim.of_the_normaliser:
+            parts += [_of(finding) for finding in findings(spec, results_root)]
+        judged.append(Judged(claim, tuple(parts)))
+    return judged
+
+
+def contradicted(judged: Sequence[Judged]) -> list[str]:
+    """Numbers of the claims that are contradicted; what other data than the paper's say contradicts nothing."""
+    return [each.claim.number for each in judged if each.verdict == CONTRADICTED and not each.demonstration]
+
+
+class _Table:
+    """A table's cells by label and column, measured and published."""
+
+    def __init__(self, spec: ClaimsSpec, name: str, results_root: Path) -> None:
+        self.spec = spec.tables[name]
+        self.records = Records(self.spec, results_root)
+        frames: list[Frame] = TABLES[name](self.spec, results_root)
+        self.columns = {column.key: column for column in frames[0].columns}
+        self.cells = frames[1].cells
+        self.rows = {row.label: n for n, row in enumerate(self.spec.rows)}
+
+    def verdict(self, expected: Greater) -> Verdict:
+        column, places = self.columns[expected.column], (self.rows[expected.more], self.rows[expected.less])
+        more, less = (self.cells[column.key][n] for n in places)
+        printed = [self.cells[f"{column.key}_published"][n] for n in places]
+        said = f"{column.title}: {expected.more} > {expected.less}"
+        verdict, because = self._compare(more, less, column)
+        known = [cell.value for cell in printed if cell.value is not None]
+        paper = "" if len(known) < 2 else HOLDS if known[0] > known[1] else CONTRADICTED
+        stand_in = self.spec.source(column.source).stand_in is not None and column.spread
+        return Verdict(said, verdict, because, paper, stand_in)
+
+    def _compare(self, more: Cell, less: Cell, column: Column) -> tuple[str, str]:
+        reasons = [cell.remark.text for cell in (more, less) if cell.value is None and cell.remark]
+        if more.value is None or less.value is None:
+            return NOT_RUN, "; ".join(dict.fromkeys(reasons))
+        numbers = f"{more.value:.4g} against {less.value:.4g}"
+        if not column.spread:
+            printed = [round(value, column.digits) for value in (more.value, less.value)]
+            numbers = " against ".join(f"{value:.{column.digits}f}" for value in printed)
+            verdict = NOISE if printed[0] == printed[1] else HOLDS if printed[0] > printed[1] else CONTRADICTED
+            return verdict, f"{numbers}, counted"
+        widths = [self._noise(cell, column) for cell in (more, less)]
+        if None in widths:
+            return NOT_RUN, f"{numbers}; the records do not say how many images were tested"
+        noise = sum(width for width in widths if width is not None)
+        over = "deviations over seeds" if more.std is not None and less.std is not None else "binomial standard errors"
+        because = f"{numbers}, noise {noise:.2g} ({over})"
+        if abs(more.value - less.value) <= noise:
+            return NOISE, because
+        return (HOLDS if more.value > less.value else CONTRADICTED), because
+
+    def _noise(self, cell: Cell, column: Column) -> float | None:
+        """Half the width of a cell's interval, in percent."""
+        assert cell.value is not None
+        if cell.std is not None:
+            return cell.std
+        images = self.records.values(column.source, "data", "test_examples")
+        share = cell.value / 100
+        return 100 * math.sqrt(share * (1 - share) / int(images)) if images.isdecimal() else None
+
+
+def _of(finding: Finding) -> Verdict:
+    verdict = {True: HOLDS, False: CONTRADICTED, None: NOISE if finding.measured else NOT_RUN}[finding.true]
+    return Verdict(finding.said, verdict, finding.because, demonstration=finding.demonstration)
+
+
+def _worst(verdicts: Sequence[str]) -> str:
+    return next((verdict for verdict in WORST_FIRST if verdict in verdicts), "")
+
+
+def lines(judged: Sequence[Judged]) -> Iterator[list[str]]:
+    """The claims as a table with a head, a line each."""
+    yield ["claim", "source", "verdict", "paper's numbers", "statement"]
+    for each in judged:
+        yield [each.claim.number, each.claim.source, marked(each.verdict, each.demonstration), each.paper or "-",
+               each.claim.statement]  # fmt: skip
+
+
+def marked(verdict: str, demonstration: bool) -> str:
+    """A verdict, marked where data stand in for the paper's."""
+    return f"{verdict} (demonstration)" if demonstration and verdict != NOT_RUN else verdict

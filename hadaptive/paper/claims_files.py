@@ -1,0 +1,68 @@
+"""The verdicts on the claims as text: for a terminal, as Markdown, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from hadaptive.paper import claims
+from hadaptive.paper.claims import Judged, marked
+from hadaptive.paper.escape import markdown
+from hadaptive.paper.spec import ClaimsSpec
+from hadaptive.records import write_text
+
+
+def table(judged: Sequence[Judged]) -> str:
+    """Aligned columns, for a terminal."""
+    rows = list(claims.lines(judged))
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
+
+
+def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
+    """A table of the claims, then every comparison with its numbers."""
+    head = "> **Demonstration, not a result**: stand-in data.\n\n" if spec.demonstration else ""
+    head += (
+        f"What the paper claims, on the records of scale `{spec.scale}`. An accuracy is greater where the intervals of "
+        "mean and deviation over seeds, or of one seed and the binomial standard error of its test set, do not "
+        "overlap; a count where it is greater as printed. A claim is as its worst comparison. In the column of the "
+        "paper's numbers the same comparisons are made between the numbers it prints.\n\n"
+    )
+    rows = [[str(markdown(cell)) for cell in row] for row in claims.lines(judged)]
+    rows.insert(1, [":--"] * len(rows[0]))
+    parts = []
+    for each in judged:
+        parts.append(f"\n**{markdown(each.claim.number)}** {markdown(each.claim.statement)} "
+                     f"({markdown(each.claim.source)}).\n")  # fmt: skip
+        for part in each.parts:
+            paper = f"; the paper's numbers: {part.paper}" if part.paper else ""
+            verdict = marked(part.verdict, part.demonstration)
+            parts.append(f"- {markdown(part.said)}: **{verdict}**, {markdown(part.because)}{paper}")
+    return head + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + "\n".join(parts) + "\n"
+
+
+def as_csv(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
+    """A line a comparison."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["claim", "source", "statement", "comparison", "verdict", "demonstration", "because",
+                     "paper_verdict", "claim_verdict", "claim_paper_verdict", "scale"])  # fmt: skip
+    for each in judged:
+        for part in each.parts:
+            writer.writerow([
+                each.claim.number, each.claim.source, each.claim.statement, part.said, part.verdict,
+                "yes" if part.demonstration else "no", part.because, part.paper, each.verdict, each.paper, spec.scale,
+            ])  # fmt: skip
+    return out.getvalue()
+
+
+def write(judged: Sequence[Judged], spec: ClaimsSpec, out_dir: Path) -> list[Path]:
+    """Write claims.md and claims.csv; returns their paths."""
+    written = {out_dir / "claims.md": as_markdown(judged, spec), out_dir / "claims.csv": as_csv(judged, spec)}
+    for path, text in written.items():
+        write_text(path, text)
+    return list(written)
