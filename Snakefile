@@ -7,6 +7,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/bench.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/stages.smk"
 
 
 rule all:
@@ -14,6 +15,7 @@ rule all:
     input:
         expand("paper_tables/{table}.tex", table=TABLES),
         expand("paper_tables/{figure}.pdf", figure=FIGURES),
+        "paper_tables/claims.md",
 
 
 onsuccess:

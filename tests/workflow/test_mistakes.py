@@ -58,9 +58,9 @@ def test_an_unknown_run_on_the_command_line(fresh: Project) -> None:
 
 
 def test_a_model_that_nobody_knows_stops_its_own_run_with_its_name(fresh: Project) -> None:
-    fresh.edit("params.yaml", "starnet_s1: {", "starnet_s11: {")
-    output = fresh.snakemake("results/demo/cifar100/starnet_s11/base/seed0/record.json", "scale=demo", ok=False)
-    assert "unknown model 'starnet_s11'" in output and "starnet_s1" in output
+    fresh.edit("params.yaml", "starnet_s2: {", "starnet_s22: {")
+    output = fresh.snakemake("results/demo/cifar100/starnet_s22/base/seed0/record.json", "scale=demo", ok=False)
+    assert "unknown model 'starnet_s22'" in output and "starnet_s2" in output
 
 
 def test_images_too_small_for_a_net(fresh: Project) -> None:
@@ -75,7 +75,7 @@ def test_a_damaged_local_copy_of_the_data(fresh: Project, tmp_path: Path) -> Non
     (folder / "train.bin").write_bytes(b"short")
     (folder / "test.bin").write_bytes(b"short")
     fresh.environment["HADAPTIVE_DATA"] = str(folder.parent)
-    output = fresh.snakemake("data/cifar100/manifest.json", "scale=cpu", ok=False)
+    output = fresh.snakemake("data/prepared/cifar100/manifest.json", "scale=cpu", ok=False)
     assert str(folder) in output and "Traceback" not in output
 
 
@@ -160,6 +160,7 @@ def test_a_full_disk_is_named_and_more_room_lets_it_go_on(fresh: Project, small_
 def test_a_read_only_disk_is_named(fresh: Project, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     shutil.rmtree(fresh.folder / "results", ignore_errors=True)
-    (fresh.folder / "data/digits").symlink_to(small_disk)
+    (fresh.folder / "data/prepared").mkdir()
+    (fresh.folder / "data/prepared/digits").symlink_to(small_disk)
     output = fresh.run("python -m hadaptive data digits", ok=False)
     assert "read-only" in output and "Traceback" not in output
