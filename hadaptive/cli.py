@@ -50,8 +50,11 @@ def _fail(message: str) -> int:
 
 def _data(a: argparse.Namespace) -> None:
     from hadaptive.data import prepare
-    from hadaptive.data.settings import DataSettings
+    from hadaptive.data.settings import DATASETS, DataSettings
+    from hadaptive.errors import nearest
 
+    if a.dataset not in DATASETS:
+        raise UserError(f"unknown data set {a.dataset!r}.{nearest(a.dataset, list(DATASETS))}")
     settings = DataSettings.model_validate_json(a.settings) if a.settings else _params(a).data
     manifest = prepare(a.dataset, a.out or Path("data/prepared", a.dataset), settings)
     print(f"{a.dataset}: {manifest['counts']} images of {manifest['num_classes']} classes, from {manifest['source']}")

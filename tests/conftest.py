@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+LONG = ("tests/workflow/test_dvc", "tests/workflow/test_mistakes", "tests/workflow/", "tests/kernels/test_interpreter")
+
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_seeded() -> None:
@@ -11,3 +13,8 @@ def _one_thread_and_seeded() -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that the two workers end together."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)))

@@ -57,6 +57,11 @@ def test_an_unknown_run_on_the_command_line(fresh: Project) -> None:
     assert "Did you mean 'cifar100/starnet_s1/base/seed0'" in output and "Traceback" not in output
 
 
+def test_an_unknown_data_set_and_an_unknown_table_on_the_command_line(fresh: Project) -> None:
+    assert "unknown data set 'digts'. Did you mean 'digits'?" in fresh.run("python -m hadaptive data digts", ok=False)
+    assert "no table 'tabel7'. Did you mean 'table7'?" in fresh.run("python -m hadaptive render tabel7", ok=False)
+
+
 def test_a_model_that_nobody_knows_stops_its_own_run_with_its_name(fresh: Project) -> None:
     fresh.edit("params.yaml", "starnet_s2: {", "starnet_s22: {")
     output = fresh.snakemake("results/demo/cifar100/starnet_s22/base/seed0/record.json", "scale=demo", ok=False)
