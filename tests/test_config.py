@@ -37,8 +37,8 @@ def test_the_project_file_is_valid() -> None:
     ("old", "new", "line", "words"),
     [
         (
-            "recipe: {epochs: 4,",
-            "recipe: {epoch: 4,",
+            "recipe: {epochs: 3,",
+            "recipe: {epoch: 3,",
             "dataset: digits",
             ["'epoch'", "scales.demo.tasks.cifar100.recipe", "'epochs'"],
         ),
@@ -63,12 +63,12 @@ def test_the_project_file_is_valid() -> None:
             ["variant of hadaptive_net_s", "'dysoft'"],
         ),
         (
-            "epochs: 4,",
+            "epochs: 3,",
             "epochs: three,",
             "dataset: digits",
             ["scales.demo.tasks.cifar100.recipe.epochs", "integer", "'three'"],
         ),
-        ("epochs: 4,", "epochs: 0,", "dataset: digits", ["epochs", "greater than or equal to 1"]),
+        ("epochs: 3,", "epochs: 0,", "dataset: digits", ["epochs", "greater than or equal to 1"]),
         ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.paper.seeds", "repeat"]),
         ("seeds: [0, 1, 2]", "seeds: []", "seeds: [0, 1, 2]", ["scales.paper.seeds", "at least 1"]),
         (
@@ -131,7 +131,7 @@ def test_command_line_forms() -> None:
 def test_yaml_exponents_are_numbers(tmp_path: Path) -> None:
     # YAML 1.1 reads 1e-3 as text; a user means a number
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace("{epochs: 4,", "{epochs: 4, lr: 1e-3,"))
+    path.write_text(TEXT.replace("{epochs: 3,", "{epochs: 3, lr: 1e-3,"))
     assert config.load(path).scales["demo"].tasks["cifar100"].recipe.lr == 0.001
 
 
