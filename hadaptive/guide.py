@@ -18,24 +18,29 @@ NEXT = {
 
 
 def made(params: Params, root: Path = Path("paper_tables")) -> str:
-    """The closing message of a run at the chosen scale."""
+    """The closing message of a run at the chosen scale. What still stands there from another scale is not named."""
+    scale = params.scale
     lines = [""]
     lines += [
-        f"{root / name}.tex, .md, .csv    measured at scale {params.scale}"
+        f"{root / name}.tex, .md, .csv    measured at scale {scale}"
         for name in tables(params)
-        if (root / f"{name}.tex").exists()
+        if _says(root / f"{name}.md", f"Scale `{scale}`")
     ]
     if len(lines) > 1:
         lines.append(f"{root}/*_compare.tex, .md, .csv    the same beside the published values")
     lines += [
-        f"{root / name}.pdf, .png, .csv, .txt    drawn at scale {params.scale}"
+        f"{root / name}.pdf, .png, .csv, .txt    drawn at scale {scale}"
         for name in figures(params)
-        if (root / f"{name}.pdf").exists()
+        if _says(root / f"{name}.txt", f"at scale {scale}\n")
     ]
-    if (root / "claims.md").exists():
+    if _says(root / "claims.md", f"scale `{scale}`"):
         lines.append(f"{root / 'claims.md'}, .csv    the paper's claims, each with a verdict")
-    lines.append(f"results/{params.scale}/    every record, curve and checkpoint behind them")
-    if params.scale in NEXT:
-        what, scale = NEXT[params.scale]
-        lines += ["", f"Next, {what}:", f"    snakemake --cores 8 paper_tables/table7.tex --config scale={scale}"]
+    lines.append(f"results/{scale}/    every record, curve and checkpoint behind them")
+    if scale in NEXT:
+        what, larger = NEXT[scale]
+        lines += ["", f"Next, {what}:", f"    snakemake --cores 8 paper_tables/table7.tex --config scale={larger}"]
     return "\n".join(lines)
+
+
+def _says(path: Path, words: str) -> bool:
+    return path.exists() and words in path.read_text(encoding="utf-8")

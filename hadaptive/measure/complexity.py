@@ -10,7 +10,7 @@
 | `macs_with_hadamard`   | `macs` + `hadamard_products`                                                             |
 | `flops`                | 2 * `macs` + `hadamard_products`                                                         |
 | `flops_all`            | 2 * `macs` + every other floating-point operation, see below                             |
-| `macs_thop`            | what the counter thop prints for the training form, see below; half of Tables 5, 8, v1   |
+| `macs_thop`            | what the counter thop prints for the training form, see below; half of Tables 5 and v1 5 |
 
 All are of one image in eval mode and, but for those of the training form, of the inference form. Biases are not counted
 in multiply-accumulates, as in every counter the field uses.

@@ -1,0 +1,22 @@
+"""The closing message names what was made at this scale, and nothing left over from another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from hadaptive import config, guide
+
+VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
+
+
+def test_only_what_this_scale_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "table7.md").write_text("Comparison. Scale `cpu`: CIFAR-100.")
+    (tmp_path / "table1.md").write_text("Curves. Scale `demo`: digits.")
+    (tmp_path / "figure7.txt").write_text("Figure 7 at scale demo\n")
+    said = guide.made(config.check({**VALUES, "scale": "cpu"}), tmp_path)
+    assert "table7.tex" in said
+    assert "table1.tex" not in said
+    assert "figure7" not in said
+    assert "--config scale=gpu" in said
