@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,21 @@ def _data(a: argparse.Namespace) -> None:
 
 def _train(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
-    from hadaptive.experiments import code_of, find
+    from hadaptive.experiments import find, trainer_code
     from hadaptive.identity import code_id
-    from hadaptive.run import Run
+    from hadaptive.tasks import TASKS
 
-    run = Run.model_validate_json(a.run) if a.run.startswith("{") else find(_params(a), a.run)
-    data, work = _prepared(run.dataset), Path("work", run.scale, run.id)
-    code = code_id("hadaptive.train.classify", *code_of(run.model, run.options))
+    if a.run.startswith("{"):
+        run = TASKS[json.loads(a.run)["task"]].run.model_validate_json(a.run)
+    else:
+        run = find(_params(a), a.run)
+    data, work, task = _prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
+    code = code_id(*trainer_code(run))
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
-        from hadaptive.train.classify import classify  # torch may look for GPUs only now that one is claimed
-
-        record = classify(run, data, run.folder, work, device=device, threads=a.threads, code=code)
-    top1 = record["metrics"]["top1_last"]
-    print(f"{run.id}: {record['status']}" + ("" if top1 is None else f", top-1 {top1:.2f}% after the last epoch"))
+        train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
+        record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code)
+    reached = record["metrics"][task.metric]
+    print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
 def _prepared(dataset: str) -> Path:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
-from hadaptive.run import Name, Recipe
+from hadaptive.recipes import Recipe
+from hadaptive.run import Name
 
 
 class Strict(BaseModel):
@@ -54,6 +55,17 @@ class Latency(Strict):
     threads: int = Field(1, ge=1)
 
 
+class Tasks(Strict):
+    """The tasks of a scale; what is not here says "not part of scale ..." in its cells."""
+
+    cifar100: Task | None = None
+    imagenet1k: Task | None = None
+
+    def named(self) -> dict[str, Task]:
+        """The tasks there are, by name."""
+        return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
+
+
 MAX_CHANNELS = 256  # kernels.dispatch.MAX_K, which cannot be imported here: it comes with torch
 
 
@@ -79,7 +91,7 @@ class Scale(Strict):
     about: str = ""
     stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
-    tasks: dict[Literal["cifar100", "imagenet1k"], Task]
+    tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
     kernels: Kernels = Field(default_factory=lambda: Kernels.model_validate({}))
 
@@ -113,7 +125,7 @@ class Params(Strict):
             own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
             _known(f"variant of {name}", entry.variant, own, at=("zoo", name, "variant"))
         for name, scale in self.scales.items():
-            for task, settings in scale.tasks.items():
+            for task, settings in scale.tasks.named().items():
                 _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
             for axis in ("batches", "channels", "sizes"):
@@ -199,6 +211,7 @@ def _keys(at: tuple[str, ...]) -> list[str]:
     whole = schema()
     node: dict[str, Any] = whole
     for part in (*at, None):
+        node = next((one for one in node.get("anyOf", []) if one.get("type") != "null"), node)  # what may be null
         if "$ref" in node:
             node = whole["$defs"][node["$ref"].rpartition("/")[2]]
         if part is not None:

@@ -132,7 +132,8 @@ def test_yaml_exponents_are_numbers(tmp_path: Path) -> None:
     # YAML 1.1 reads 1e-3 as text; a user means a number
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace("{epochs: 3,", "{epochs: 3, lr: 1e-3,"))
-    assert config.load(path).scales["demo"].tasks["cifar100"].recipe.lr == 0.001
+    task = config.load(path).scales["demo"].tasks.cifar100
+    assert task is not None and task.recipe.lr == 0.001
 
 
 def test_committed_schema_is_current() -> None:

@@ -13,7 +13,7 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import KernelMeasure, Run, VarianceMeasure
+from hadaptive.run import Classification, KernelMeasure, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -86,7 +86,7 @@ def test_unknown_run_names_the_nearest() -> None:
 
 def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
     run = next(iter(experiments.runs(params()).values()))
-    again = Run.model_validate_json(run.dumps())
+    again = Classification.model_validate_json(run.dumps())
     assert again == run and again.dumps() == run.dumps()
     assert run.key("data", "code") == again.key("data", "code")
     other = run.model_copy(update={"seed": run.seed + 1})

@@ -9,13 +9,14 @@ import hashlib
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hadaptive.data import archive
 from hadaptive.data.errors import DataError
-from hadaptive.data.prepared import Arrays
+from hadaptive.data.prepared import Arrays, write_arrays
 from hadaptive.data.settings import ENVIRONMENT_VARIABLE, DataSettings
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
@@ -28,6 +29,11 @@ CLASSES, COARSE_CLASSES, IMAGE_SHAPE = 100, 20, (3, 32, 32)
 RECORD = 2 + 3 * 32 * 32
 
 Reader = Callable[[str], bytes]
+
+
+def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, Any]:
+    """Write CIFAR-100 to `destination`; returns the manifest. Raises what `load` raises."""
+    return write_arrays(name, destination, load(settings))
 
 
 def load(

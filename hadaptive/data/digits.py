@@ -7,12 +7,21 @@ images download them on first use, or embed no more than a few pictures.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
-from hadaptive.data.prepared import Arrays
+from hadaptive.data.prepared import Arrays, write_arrays
+from hadaptive.data.settings import DataSettings
 from hadaptive.data.subset import balanced_subset
 
 TEST_EXAMPLES = 360  # 36 a class, the usual fifth
+
+
+def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, Any]:
+    """Write the digits to `destination`; returns the manifest."""
+    return write_arrays(name, destination, load())
 
 
 def load() -> Arrays:

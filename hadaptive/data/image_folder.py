@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hadaptive.data.errors import DataError
-from hadaptive.data.prepared import SCHEMA
+from hadaptive.data.prepared import MANIFEST, SCHEMA
+from hadaptive.data.settings import DataSettings
+from hadaptive.records import write_json
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +27,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".tif", ".tiff")
 # The statistics every ImageNet recipe uses; a pass over the training set for its own would take hours.
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 FOLDERS = {"train": "train", "test": "val"}
+
+
+def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, Any]:
+    """Leave the images where they are and write their manifest to `destination`; returns it. Raises DataError."""
+    manifest = manifest_of(name, settings.image_folder(name))
+    write_json(destination / MANIFEST, manifest)
+    return manifest
 
 
 def scan(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:

@@ -18,18 +18,22 @@ ENVIRONMENT_VARIABLE = "HADAPTIVE_DATA"
 
 @dataclass(frozen=True)
 class Dataset:
-    """How a data set is obtained: `embedded` in a dependency, by `download`, or from the user's image `folder`."""
+    """How a data set is obtained: `embedded` in a dependency, by `download`, or from the user's image `folder`.
+
+    `module` has `prepare(name, destination, settings)`, which writes the prepared folder and returns its manifest.
+    """
 
     title: str
     kind: Literal["embedded", "download", "folder"]
+    module: str
     folder: str | None = None  # the sub-folder of the data root that holds <train|val>/<class>/*
 
 
 DATASETS: dict[str, Dataset] = {
-    "digits": Dataset("scikit-learn digits", "embedded"),
-    "cifar100": Dataset("CIFAR-100", "download"),
-    "imagenet1k": Dataset("ImageNet-1k", "folder", "imagenet1k"),
-    "tiny_imagenet": Dataset("Tiny ImageNet", "folder", "tiny-imagenet"),
+    "digits": Dataset("scikit-learn digits", "embedded", "hadaptive.data.digits"),
+    "cifar100": Dataset("CIFAR-100", "download", "hadaptive.data.cifar100"),
+    "imagenet1k": Dataset("ImageNet-1k", "folder", "hadaptive.data.image_folder", "imagenet1k"),
+    "tiny_imagenet": Dataset("Tiny ImageNet", "folder", "hadaptive.data.image_folder", "tiny-imagenet"),
 }
 
 

@@ -98,13 +98,14 @@ class TableSpec(_Model):
 
 
 class FigureSpec(_Model):
-    """A figure at a scale, drawn from one record or, a diagram, from none."""
+    """A figure at a scale, drawn from records, from what a table shows or, a diagram, from nothing measured."""
 
     figure: Part
     scale: Part
     demonstration: bool = False
     about: str  # one line on what was measured
-    record: RecordId | None = None
+    records: tuple[RecordId, ...] = ()
+    table: TableSpec | None = None
 
 
 class ClaimsSpec(_Model):
@@ -133,7 +134,8 @@ def record_path(spec: TableSpec | FigureSpec | ClaimsSpec, record_id: str, resul
 def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path = Path("results")) -> list[Path]:
     """Every record the table or figure reads, in its order, each once: the inputs of the rule that renders it."""
     if isinstance(spec, FigureSpec):
-        return [] if spec.record is None else [record_path(spec, spec.record, results_root)]
+        shown = [] if spec.table is None else records_needed(spec.table, results_root)
+        return list(dict.fromkeys([*shown, *(record_path(spec, each, results_root) for each in spec.records)]))
     if isinstance(spec, ClaimsSpec):
         found = [path for table in spec.tables.values() for path in records_needed(table, results_root)]
         return list(dict.fromkeys([*found, record_path(spec, spec.variance, results_root)]))

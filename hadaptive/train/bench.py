@@ -7,6 +7,7 @@ import io
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import torch
 
 from hadaptive.data.batches import open_batches
 from hadaptive.nn.zoo import create_model
-from hadaptive.train.classify import Precision, device_name
+from hadaptive.train.classify import Precision
 from hadaptive.train.loop import Plan, fit
+from hadaptive.train.record import device_name
+from hadaptive.train.schedule import cosine
 
 
 def loop_ratio(
@@ -36,7 +39,7 @@ def loop_ratio(
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
-    loss, plan = Precision(device, "fp32").loss, Plan(epochs=1, peak_lr=1e-3, warmup=0.05, limit=float("inf"))
+    loss, plan = Precision(device, "fp32").loss, Plan(1, partial(cosine, peak=1e-3, warmup=0.05), limit=float("inf"))
     x, y = next(batches.epoch(1))
 
     def bare() -> float:
@@ -51,10 +54,10 @@ def loop_ratio(
 
     def looped() -> float:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            history, _, _ = fit(
+            history = fit(
                 model, optimizer, batches, loss, lambda net: {"test_top1": 0.0}, plan, work=Path(folder), device=device
-            )
-        return float(history.curve[0]["images_per_s"])
+            ).history
+        return float(history.curve[0]["examples_per_s"])
 
     bare(), looped()  # warm up both
     measured = [(bare(), looped()) for _ in range(rounds)]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import resource
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +14,29 @@ from torch.nn import functional as F
 from hadaptive.data.batches import Batches, open_batches
 from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
-from hadaptive.records import SCHEMA, environment, processor, read_json, sha256, write_json
-from hadaptive.run import Run
-from hadaptive.train import checkpoint
+from hadaptive.run import Classification
 from hadaptive.train.loop import Plan, fit
-from hadaptive.train.work import place, workshop
+from hadaptive.train.record import write
+from hadaptive.train.schedule import cosine
+from hadaptive.train.work import once
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes): a mean training loss beyond it has diverged
 
 
-def classify(run: Run, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> dict[str, Any]:
+def train(
+    run: Classification, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str
+) -> dict[str, Any]:
     """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
 
-    State to resume from lies under `work`; a Run that already finished there with the same settings, data and code is
-    not trained again. Divergence and lack of memory end as a record that says so. Returns the record.
-    Raises UserError for what the user can mend: damaged data or checkpoint, input smaller than the net takes.
+    State to resume from lies under `work`. Divergence and lack of memory end as a record that says so. Returns the
+    record. Raises UserError for what the user can mend: damaged data or checkpoint, input smaller than the net takes.
     """
+    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
+
+
+def _train(run: Classification, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
     torch.set_num_threads(threads)
-    manifest = data / "manifest.json"
-    with workshop(work, run.key(sha256(manifest), code)) as bench:
-        if not bench.finished():
-            _train(run, data, out, bench.folder, torch.device(device), threads, code)
-        else:
-            print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
-        place(bench.folder, out)
-    record: dict[str, Any] = read_json(out / "record.json")
-    return record
-
-
-def _train(run: Run, data: Path, out: Path, work: Path, device: torch.device, threads: int, code: str) -> None:
-    recipe = run.recipe
-    manifest = read_json(data / "manifest.json")
+    recipe, device = run.recipe, torch.device(device_name)
     memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
     common: dict[str, Any] = {
         "image_size": recipe.image_size,
@@ -68,12 +59,11 @@ def _train(run: Run, data: Path, out: Path, work: Path, device: torch.device, th
     precision = Precision(device, recipe.precision)
     plan = Plan(
         epochs=recipe.epochs,
-        peak_lr=recipe.lr,
-        warmup=recipe.warmup,
+        schedule=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
         limit=DIVERGED_AT * math.log(train.num_classes),
         compile=recipe.compile,
     )
-    history, last, best = fit(
+    trained = fit(
         model,
         optimizer,
         train,
@@ -83,49 +73,20 @@ def _train(run: Run, data: Path, out: Path, work: Path, device: torch.device, th
         work=work,
         device=device,
     )
-
-    for name, weights in (("last", last), ("best", best)):
-        checkpoint.save(work / f"{name}.pt", weights)
-    speeds = sorted(entry["images_per_s"] for entry in history.curve)
-    end, top = history.curve[-1:], history.curve[history.best_epoch - 1 :][: len(history.curve[-1:])]
-    record = {
-        "schema": SCHEMA,
-        "id": run.id,
-        "scale": run.scale,
-        "kind": "training",
-        "status": history.status,
-        "run": run.model_dump(mode="json"),
-        "metrics": {
-            "top1_last": end[0]["test_top1"] if end else None,
-            "top5_last": end[0]["test_top5"] if end else None,
-            "loss_last": end[0]["test_loss"] if end else None,
-            "train_top1_last": end[0]["train_top1"] if end else None,
-            "top1_best_on_test": top[0]["test_top1"] if top else None,
-            "best_epoch": history.best_epoch or None,
-        },
-        "curve": history.curve,
-        "model": {"parameters": sum(p.numel() for p in model.parameters() if p.requires_grad)},
-        "images_per_s": speeds[len(speeds) // 2] if speeds else None,
-        "wall_s": history.wall_s,
-        "peak_memory_bytes": peak_memory(device),
-        "environment": {**environment(), "device": device_name(device), "threads": threads},
-        "data": {
-            "dataset": run.dataset,
-            "sha256": sha256(data / "manifest.json"),
-            "train_examples": train.examples,
-            "test_examples": test.examples,
-            "source": manifest.get("source"),
-        },
-        "checkpoints": {
-            name: {"path": str(out / f"{name}.pt"), "sha256": sha256(work / f"{name}.pt")} for name in ("last", "best")
-        },
-        "code": code,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    end, top = trained.history.ending(), trained.history.top()
+    metrics = {
+        "top1_last": end.get("test_top1"),
+        "top5_last": end.get("test_top5"),
+        "loss_last": end.get("test_loss"),
+        "train_top1_last": end.get("train_top1"),
+        "top1_best_on_test": top.get("test_top1"),
+        "best_epoch": trained.history.best_epoch or None,
     }
-    write_json(work / "record.json", record)  # last: it says that the Run is finished
+    examples = {"train_examples": train.examples, "test_examples": test.examples}
+    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
 
 
-def build(run: Run, num_classes: int) -> nn.Module:
+def build(run: Classification, num_classes: int) -> nn.Module:
     """The Run's model. UserError for an unknown model or option, and for images smaller than the net takes."""
     try:
         model, least = create_model(run.model, num_classes=num_classes, **run.options), min_image_size(run.model)
@@ -179,15 +140,3 @@ def temperatures(model: nn.Module) -> dict[str, Any]:
     """Temperature of every ACH (Algorithm 1), by module; empty for other nets."""
     found = {name.removesuffix(".tau"): value.item() for name, value in model.named_buffers() if name.endswith(".tau")}
     return {"tau": found} if found else {}
-
-
-def device_name(device: torch.device) -> str:
-    """For example "cuda: NVIDIA H200" or "cpu: AMD EPYC 7B13"."""
-    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else f"cpu: {processor()}"
-
-
-def peak_memory(device: torch.device) -> int:
-    """Most memory in use so far, bytes: allocated on a GPU, resident in the process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -18,17 +18,19 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from hadaptive.train import checkpoint
-from hadaptive.train.schedule import learning_rate
 
 REFRESH_S = 0.5  # how often the bar reads the running sums, and so waits for the device
 
 
 class Batches(Protocol):
-    """What training needs of data: its length and one epoch's batches, the same for the same epoch every time."""
+    """What training needs of data: its length and one epoch's batches, the same for the same epoch every time.
+
+    A batch is inputs and targets, of whatever type the loss takes; the length of the targets counts the examples.
+    """
 
     @property
     def steps(self) -> int: ...
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]: ...
+    def epoch(self, number: int) -> Iterator[tuple[Any, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class Plan:
     """How long to train, at what learning rate, and the mean training loss beyond which it has diverged."""
 
     epochs: int
-    peak_lr: float
-    warmup: float
+    schedule: Callable[[int, int], float]  # learning rate of a step (0-based) out of so many
     limit: float
-    select: str = "test_top1"  # the metric whose highest value marks the best epoch
+    select: str = "test_top1"  # the metric, in percent, whose highest value marks the best epoch
+    clip: float | None = None  # largest norm of all gradients together
     compile: bool = False
 
 
@@ -52,13 +54,33 @@ class History:
     best_epoch: int = 0
     wall_s: float = 0.0
 
+    def ending(self) -> dict[str, Any]:
+        """The last finished epoch's entry, empty if none finished."""
+        return self.curve[-1] if self.curve else {}
+
+    def top(self) -> dict[str, Any]:
+        """The best epoch's entry, empty if none finished."""
+        return self.curve[self.best_epoch - 1] if self.best_epoch else {}
+
+
+Weights = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training's history, the weights after its last finished epoch and after its best one."""
+
+    history: History
+    last: Weights
+    best: Weights
+    parameters: int  # that were trained
+
 
 class Diverged(Exception):
     """The training loss is not finite, or far beyond chance."""
 
 
-Loss = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
-Weights = dict[str, Any]
+Loss = Callable[[nn.Module, Any, Any], tuple[Tensor, Tensor | None]]
 
 
 def fit(
@@ -71,12 +93,12 @@ def fit(
     *,
     work: Path,
     device: torch.device,
-) -> tuple[History, Weights, Weights]:
+) -> Trained:
     """Train as planned, resuming from `work/state.pt` where it exists.
 
-    `loss(model, x, y)` returns the mean loss of the batch and how many it predicts right, both on the device.
-    `evaluate(model)` returns the metrics of an epoch. Returns the history, the weights after the last finished epoch
-    and those after the best one. Raises what `checkpoint.load` raises for damaged state.
+    `loss(model, x, y)` returns the mean loss of the batch and how many it predicts right (None where nothing can be
+    counted), both on the device. `evaluate(model)` returns the metrics of an epoch. Raises what `checkpoint.load`
+    raises for damaged state.
     """
     state_file, history = work / "state.pt", History()
     last = best = checkpoint.weights(model)
@@ -111,7 +133,7 @@ def fit(
             checkpoint.save(state_file, whole | {"rng": checkpoint.rng_state(device)}, keep_previous=True)
             with bar.external_write_mode():
                 print(_line(entry, plan, history.wall_s / epoch * (plan.epochs - epoch)), flush=True)
-    return history, last, best
+    return Trained(history, last, best, sum(p.numel() for p in model.parameters() if p.requires_grad))
 
 
 def _epoch(
@@ -124,34 +146,40 @@ def _epoch(
     device: torch.device,
     bar: tqdm[Any],
 ) -> dict[str, float]:
-    """One pass over the training data: last learning rate, mean loss, top-1 in percent, images/s."""
+    """One pass over the training data: last learning rate, mean loss, top-1 in percent where counted, examples/s."""
     model.train()
     loss_sum, right, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
+    counted = True
     step, steps = (epoch - 1) * train.steps, plan.epochs * train.steps
     started = shown = time.perf_counter()
     for x, y in train.epoch(epoch):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, peak=plan.peak_lr, warmup=plan.warmup)
+            group["lr"] = plan.schedule(step, steps)
         batch_loss, batch_right = loss(model, x, y)
         batch_loss.backward()  # type: ignore[no-untyped-call]
+        if plan.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         # Sums stay on the device: reading them at every step would make a GPU wait for the host.
         loss_sum += batch_loss.detach() * len(y)
-        right += batch_right
+        if batch_right is None:
+            counted = False
+        else:
+            right += batch_right
         seen, step = seen + len(y), step + 1
         if not bar.disable and (now := time.perf_counter()) - shown > REFRESH_S:
             shown, speed = now, seen / (now - started)
             bar.set_description(f"epoch {epoch}/{plan.epochs}", refresh=False)
-            so_far = f"loss {loss_sum.item() / seen:.3f}, top-1 {100 * right.item() / seen:.1f}%, {speed:.0f} images/s"
-            bar.set_postfix_str(so_far, refresh=False)
+            top1 = f", top-1 {100 * right.item() / seen:.1f}%" if counted else ""
+            bar.set_postfix_str(f"loss {loss_sum.item() / seen:.3f}{top1}, {speed:.0f}/s", refresh=False)
         bar.update()
     mean_loss = loss_sum.item() / seen  # waits for the device, so that the time below is the epoch's
     if not math.isfinite(mean_loss) or mean_loss > plan.limit:
         raise Diverged(f"mean training loss {mean_loss}")
     speed = seen / (time.perf_counter() - started)
-    lr = float(optimizer.param_groups[0]["lr"])
-    return {"lr": lr, "train_loss": mean_loss, "train_top1": 100 * right.item() / seen, "images_per_s": speed}
+    entry = {"lr": float(optimizer.param_groups[0]["lr"]), "train_loss": mean_loss, "examples_per_s": speed}
+    return entry | ({"train_top1": 100 * right.item() / seen} if counted else {})
 
 
 def failure(error: BaseException) -> str | None:
@@ -165,7 +193,8 @@ def failure(error: BaseException) -> str | None:
 
 def _line(entry: dict[str, Any], plan: Plan, left_s: float) -> str:
     left = f"{left_s / 60:.0f} min" if left_s >= 90 else f"{left_s:.0f} s"
+    top1 = f"top-1 {entry['train_top1']:.2f}%, " if "train_top1" in entry else ""
     return (
-        f"epoch {entry['epoch']}/{plan.epochs}: loss {entry['train_loss']:.3f}, top-1 {entry['train_top1']:.2f}%, "
-        f"{plan.select.replace('_', ' ')} {entry[plan.select]:.2f}%, {entry['images_per_s']:.0f} images/s, {left} left"
+        f"epoch {entry['epoch']}/{plan.epochs}: loss {entry['train_loss']:.3f}, {top1}"
+        f"{plan.select.replace('_', ' ')} {entry[plan.select]:.2f}%, {entry['examples_per_s']:.0f}/s, {left} left"
     )

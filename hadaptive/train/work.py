@@ -10,13 +10,30 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hadaptive.records import atomic, read_json, sha256
+from hadaptive.run import Run
 
 RESULTS = ("last.pt", "best.pt", "record.json")
+
+
+def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable[[Path], None]) -> dict[str, Any]:
+    """Have `train(folder)` leave the results of `run` in its work folder and put them into `out`; returns the record.
+
+    A Run that already finished with the same settings, data and code is not trained again.
+    """
+    with workshop(work, run.key(sha256(data / "manifest.json"), code)) as bench:
+        if not bench.finished():
+            train(bench.folder)
+        else:
+            print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
+        place(bench.folder, out)
+    record: dict[str, Any] = read_json(out / "record.json")
+    return record
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from hadaptive.paper.spec import FigureSpec
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = config.load(ROOT / "params.yaml")
 FIGURES = experiments.figures(PARAMS)
-A2 = FigureSpec(figure="figure_a2", scale="cpu", about="Hadaptive-Net-S", record="variance")
+A2 = FigureSpec(figure="figure_a2", scale="cpu", about="Hadaptive-Net-S", records=("variance",))
 
 
 def test_the_diagram_draws_the_variants_of_the_table() -> None:

@@ -14,7 +14,7 @@ from hadaptive.paper import style
 from hadaptive.paper.figures import figure7, render_figure
 from hadaptive.paper.spec import FigureSpec
 
-SPEC = FigureSpec(figure="figure7", scale="gpu", about="float32", record="kernels/figure7")
+SPEC = FigureSpec(figure="figure7", scale="gpu", about="float32", records=("kernels/figure7",))
 
 
 def record(**changes: Any) -> dict[str, Any]:

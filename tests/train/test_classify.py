@@ -13,18 +13,17 @@ import torch
 from torch import nn
 
 from hadaptive.errors import UserError
+from hadaptive.recipes import Recipe
 from hadaptive.records import read_json, sha256
-from hadaptive.run import Recipe, Run
-from hadaptive.train import classify as module
-from hadaptive.train import loop
-from hadaptive.train.classify import classify
+from hadaptive.run import Classification
+from hadaptive.train import classify, loop
 
 Trainer = Callable[..., dict[str, Any]]
 
 
-def small_run(**changes: Any) -> Run:
+def small_run(**changes: Any) -> Classification:
     recipe = {"epochs": 3, "image_size": 32, "batch_size": 32, "train_examples": 160, "flip": False, **changes}
-    return Run(
+    return Classification(
         scale="test", task="cifar100", model="hadaptive_net_s", variant="dysoft", options={"norm": "dysoft"},
         dataset="digits", recipe=Recipe(**recipe), seed=0,
     )  # fmt: skip
@@ -32,8 +31,8 @@ def small_run(**changes: Any) -> Run:
 
 @pytest.fixture
 def train(tmp_path: Path, digits: Path) -> Trainer:
-    def go(run: Run, name: str = "a", code: str = "code") -> dict[str, Any]:
-        return classify(
+    def go(run: Classification, name: str = "a", code: str = "code") -> dict[str, Any]:
+        return classify.train(
             run, digits, tmp_path / name / "out", tmp_path / name / "work", device="cpu", threads=1, code=code
         )
 
@@ -65,7 +64,7 @@ def test_it_learns_and_the_record_says_everything(train: Trainer, tmp_path: Path
     assert record["data"]["train_examples"] == 640 and len(record["data"]["sha256"]) == 64
     assert record["environment"]["packages"]["torch"] == torch.__version__.split("+")[0]
     assert len(record["curve"][0]["tau"]) == 6, "Hadaptive-Net-S has six ACH modules"
-    assert all(record[key] > 0 for key in ("wall_s", "images_per_s", "peak_memory_bytes"))
+    assert all(record[key] > 0 for key in ("wall_s", "examples_per_s", "peak_memory_bytes"))
     for name in ("last", "best"):
         assert sha256(tmp_path / "a/out" / f"{name}.pt") == record["checkpoints"][name]["sha256"]
     weights = torch.load(tmp_path / "a/out/last.pt", weights_only=True)
@@ -85,7 +84,7 @@ def test_killed_and_resumed_gives_the_same_bits(
     resumed = train(small_run(), "killed")
     assert resumed["checkpoints"]["last"]["sha256"] == whole["checkpoints"]["last"]["sha256"]
     assert resumed["checkpoints"]["best"]["sha256"] == whole["checkpoints"]["best"]["sha256"]
-    timing = {"images_per_s"}
+    timing = {"examples_per_s"}
     stripped = [[{k: v for k, v in e.items() if k not in timing} for e in r["curve"]] for r in (whole, resumed)]
     assert stripped[0] == stripped[1]
 
@@ -128,7 +127,7 @@ def test_out_of_memory_is_a_result(train: Trainer, monkeypatch: pytest.MonkeyPat
     def too_large(*args: Any, **kwargs: Any) -> Any:
         return torch.empty(2**60)
 
-    monkeypatch.setattr(module.Precision, "loss", too_large)
+    monkeypatch.setattr(classify.Precision, "loss", too_large)
     assert train(small_run())["status"] == "out of memory at epoch 1"
 
 
@@ -136,7 +135,7 @@ def test_other_errors_are_not_results(train: Trainer, monkeypatch: pytest.Monkey
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(module.Precision, "loss", broken)
+    monkeypatch.setattr(classify.Precision, "loss", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         train(small_run())
     assert not (tmp_path / "a/out/record.json").exists()
@@ -201,4 +200,4 @@ def test_prepared_data_that_changed_are_noticed(train: Trainer, digits: Path, tm
     for file in digits.iterdir():
         (broken / file.name).write_bytes(file.read_bytes()[: -1 if file.name == "train_images.npy" else None])
     with pytest.raises(UserError, match=r"train_images\.npy"):
-        classify(run, broken, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
+        classify.train(run, broken, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")

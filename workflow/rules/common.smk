@@ -11,6 +11,7 @@ shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
 sys.path.insert(0, str(workflow.basedir))
 from hadaptive import config as configuration
 from hadaptive import devices, experiments, guide
+from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
 from hadaptive.paper.spec import records_needed

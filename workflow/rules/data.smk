@@ -5,6 +5,6 @@ rule data:
         "logs/data/{dataset}.log",
     params:
         settings=PARAMS.data.model_dump_json(),
-        code=code_id("hadaptive.data"),
+        code=lambda wc: code_id(DATASETS[wc.dataset].module),
     shell:
         "python -m hadaptive data {wildcards.dataset} --settings {params.settings:q} > {log} 2>&1"

@@ -12,9 +12,6 @@ rule train:
         gpu=1 if devices.gpus() else 0,
     params:
         run=lambda wc: RUNS[wc.run].dumps(),
-        code=lambda wc: code_id(
-            "hadaptive.train.classify",
-            *experiments.code_of(RUNS[wc.run].model, RUNS[wc.run].options),
-        ),
+        code=lambda wc: code_id(*experiments.trainer_code(RUNS[wc.run])),
     shell:
         "python -m hadaptive train {params.run:q} --threads {threads} > {log} 2>&1"

@@ -65,8 +65,8 @@ def panel(letter: str, row: str, label: str, record: Record | Remark) -> Panel:
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """The figure; both maps share one scale, symmetric about zero."""
-    assert spec.record is not None
-    record = read_record(record_path(spec, spec.record, results_root), spec.record, spec.scale)
+    (record_id,) = spec.records
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
     settings = {} if isinstance(record, Remark) else record.get("settings", {})
     device = "" if isinstance(record, Remark) else record.get("metrics", {}).get("device", "")
     panels = [

@@ -24,8 +24,8 @@ NUMBERS = ("median", "least", "greatest")
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """Two panels: medians over channels as lines, least to greatest as bands; before the normaliser dashed."""
-    assert spec.record is not None
-    record = read_record(record_path(spec, spec.record, results_root), spec.record, spec.scale)
+    (record_id,) = spec.records
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
     if isinstance(record, Remark):
         layers, why = [], record.text
     else:

@@ -1,0 +1,152 @@
+"""Every table, figure and claim: which rows, from which records, or why there are none. Imports no torch."""
+
+from __future__ import annotations
+
+from hadaptive.config import Params
+from hadaptive.data.settings import DATASETS
+from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
+from hadaptive.experiments.runs import absent_tasks, all_pairs
+from hadaptive.paper.claims import CLAIM_TABLES
+from hadaptive.paper.frames.grid import sources as sources_of
+from hadaptive.paper.frames.layouts import LAYOUTS, Layout
+from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec
+from hadaptive.tasks import TASKS
+
+IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
+    "native": "Native", "direct_indexing": "Direct-Indexing", "parity_balanced": "Parity-Balanced", "fused": "Fused",
+}  # fmt: skip
+IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
+
+
+def tables(params: Params) -> dict[str, TableSpec]:
+    """Every table, by name: which rows, from which records, or why there are none."""
+    grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
+    return {"table4": _table4(params), "table7": _table7(params), **grids}
+
+
+def figures(params: Params) -> dict[str, FigureSpec]:
+    """Every figure, by name."""
+    sweep, variance = kernel_measures(params)["figure7"], variance_measure(params)
+    stand_in = params.scales[params.scale].stand_in
+    swept = f"float32, NCHW, time within a CUDA graph, median of {sweep.settings['runs']} runs"
+    shown = f"Hadaptive-Net-S, {variance.settings['images']} test images; {about(params, latency=False)}"
+    found = (
+        FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
+        FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
+        FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
+    )
+    return {figure.figure: figure for figure in found}
+
+
+def claims(params: Params) -> ClaimsSpec:
+    """What the paper's claims are checked on."""
+    known = tables(params)
+    return ClaimsSpec(
+        scale=params.scale,
+        demonstration=params.scales[params.scale].stand_in,
+        tables={name: known[name] for name in CLAIM_TABLES},
+        variance=variance_measure(params).id,
+    )
+
+
+def _table4(params: Params) -> TableSpec:
+    measure = kernel_measures(params)["table4"]
+    absent = None if TABLE4_NET in params.zoo else f"{TABLE4_NET} is not in the zoo"
+    selected = None if params.models == "all" else tuple(params.models)
+    rows = [
+        Row(
+            model=TABLE4_NET, variant=name, label=label, published=name, cite="ours" if name == "fused" else "",
+            ours=name == "fused",
+        )
+        for name, label in IMPLEMENTATIONS.items()
+    ]  # fmt: skip
+    return TableSpec(
+        table="table4",
+        scale=params.scale,
+        demonstration=params.scales[params.scale].stand_in,
+        about=f"batch 1, {measure.settings['image_size']} px, {measure.settings['runs']} runs",
+        rows=tuple(rows),
+        sources={"table4": Source(record=measure.id, absent=absent, selected=selected)},
+    )
+
+
+def _table7(params: Params) -> TableSpec:
+    rows = [
+        Row(
+            model=model, variant=entry.variant, label=entry.label, cite=entry.cite, ours=entry.cite == "ours",
+            group=entry.group,
+        )
+        for model, entry in sorted(params.zoo.items(), key=lambda item: item[1].group or 0)
+        if entry.group is not None
+    ]  # fmt: skip
+    return TableSpec(
+        table="table7",
+        scale=params.scale,
+        demonstration=params.scales[params.scale].stand_in,
+        about=about(params),
+        rows=tuple(rows),
+        sources=_sources(params, ["complexity", "latency", *IMAGE_TASKS]),
+    )
+
+
+def _grid(params: Params, name: str, layout: Layout) -> TableSpec:
+    """A table of `layouts`: its rows with a reason where params.yaml lacks one."""
+    known = set(all_pairs(params))
+    rows = [
+        row if (row.model, row.variant) in known
+        else row.model_copy(update={"absent": f"{row.model}/{row.variant} is not in params.yaml"})
+        for row in layout.rows
+    ]  # fmt: skip
+    needed = sources_of(layout)
+    found = _sources(params, [layout.others.get(source, source) for source in needed])
+    sources = {
+        source: found[layout.others[source]].model_copy(
+            update={"folder": layout.others[source], "variants": layout.variants}
+        )
+        if source in layout.others
+        else found[source]
+        for source in needed
+    }
+    return TableSpec(
+        table=name,
+        scale=params.scale,
+        demonstration=params.scales[params.scale].stand_in,
+        about=about(params, latency="latency" in needed),
+        rows=tuple(rows),
+        sources=sources,
+    )
+
+
+def _sources(params: Params, names: list[str]) -> dict[str, Source]:
+    """Sources by name: measures, and the paper's tasks with their seeds, absence and stand-ins."""
+    scale, absent = params.scales[params.scale], absent_tasks(params)
+    tasks = scale.tasks.named()
+    selected = None if params.models == "all" else tuple(params.models)
+    found = {}
+    for name in names:
+        if name not in TASKS:
+            found[name] = Source(selected=selected)
+            continue
+        dataset = tasks[name].dataset if name in tasks else name
+        stand_in = DATASETS[dataset].title if dataset != name else None
+        seeds = tuple(scale.seeds)
+        found[name] = Source(seeds=seeds, absent=absent.get(name), selected=selected, stand_in=stand_in)
+    return found
+
+
+def about(params: Params, latency: bool = True) -> str:
+    """One line on the chosen scale for a caption: data, image size, epochs, examples, and how latency is measured."""
+    scale = params.scales[params.scale]
+    parts = []
+    for name, task in scale.tasks.named().items():
+        recipe = task.recipe
+        title = DATASETS[task.dataset].title
+        data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
+        examples = f"{recipe.train_examples} training images" if recipe.train_examples else "all training images"
+        epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
+        parts.append(
+            f"{data} ({examples}, {recipe.image_size} px, {epochs}, batch {recipe.batch_size}, {recipe.precision})"
+        )
+    seeds = f"{len(scale.seeds)} seed{'s' if len(scale.seeds) > 1 else ''}"
+    measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"
+    return "; ".join((*parts, seeds, *([measured] if latency else [])))

@@ -1,0 +1,21 @@
+"""The tasks by name: what a Run of each is, which module trains it, the metric that sums it up. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hadaptive.run import Classification, Run
+
+
+@dataclass(frozen=True)
+class Task:
+    """`trainer` is a module with `train(run, data, out, work, *, device, threads, code)`, which returns the record."""
+
+    run: type[Run]
+    trainer: str
+    metric: str  # key of a record's metrics
+    said: str  # that metric in words
+
+
+CLASSIFICATION = Task(Classification, "hadaptive.train.classify", "top1_last", "top-1 (%)")
+TASKS = {"cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION}

@@ -1,0 +1,78 @@
+"""What every finished training leaves behind, whatever its task: checkpoints and record.json."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hadaptive.records import SCHEMA, environment, processor, read_json, sha256, write_json
+from hadaptive.run import Run
+from hadaptive.train import checkpoint
+from hadaptive.train.loop import Trained
+
+
+def write(
+    run: Run,
+    trained: Trained,
+    metrics: Mapping[str, Any],
+    examples: Mapping[str, int],
+    *,
+    data: Path,
+    out: Path,
+    work: Path,
+    device: torch.device,
+    threads: int,
+    code: str,
+) -> None:
+    """Write last.pt, best.pt and then record.json into `work`, from where they go to `out`.
+
+    `metrics` are the task's; `examples` counts the data ("train_examples", "test_examples").
+    """
+    history = trained.history
+    for name, weights in (("last", trained.last), ("best", trained.best)):
+        checkpoint.save(work / f"{name}.pt", weights)
+    speeds = sorted(entry["examples_per_s"] for entry in history.curve)
+    record = {
+        "schema": SCHEMA,
+        "id": run.id,
+        "scale": run.scale,
+        "kind": "training",
+        "status": history.status,
+        "run": run.model_dump(mode="json"),
+        "metrics": dict(metrics),
+        "curve": history.curve,
+        "model": {"parameters": trained.parameters},
+        "examples_per_s": speeds[len(speeds) // 2] if speeds else None,
+        "wall_s": history.wall_s,
+        "peak_memory_bytes": peak_memory(device),
+        "environment": {**environment(), "device": device_name(device), "threads": threads},
+        "data": {
+            "dataset": run.dataset,
+            "sha256": sha256(data / "manifest.json"),
+            **examples,
+            "source": read_json(data / "manifest.json").get("source"),
+        },
+        "checkpoints": {
+            name: {"path": str(out / f"{name}.pt"), "sha256": sha256(work / f"{name}.pt")} for name in ("last", "best")
+        },
+        "code": code,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    write_json(work / "record.json", record)  # last: it says that the Run is finished
+
+
+def device_name(device: torch.device) -> str:
+    """For example "cuda: NVIDIA H200" or "cpu: AMD EPYC 7B13"."""
+    return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else f"cpu: {processor()}"
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most memory in use so far, bytes: allocated on a GPU, resident in the process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
