@@ -1,0 +1,62 @@
+"""The command line: one verb for each rule of the workflow, and a few for people. `hadaptive VERB --help` tells each.
+
+Verbs import what they need when they run, so that `hadaptive runs` answers without loading torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from typing import Any
+
+from hadaptive.cli import bench, make, show
+from hadaptive.errors import UserError
+
+DISK = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EROFS: "the disk is read-only; choose a folder you can write to",
+    errno.EACCES: "no permission to write there; choose a folder you can write to",
+    errno.EPERM: "no permission to write there; choose a folder you can write to",
+}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one verb. Returns the exit code: 0, or 1 after one clear message on standard error."""
+    arguments = _parser().parse_args(words)
+    try:
+        arguments.verb(arguments)
+    except UserError as error:
+        return _fail(str(error))
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        return _fail(
+            f"{error.filename or 'output'}: {DISK[error.errno]} and run the same command again; nothing is lost"
+        )
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on from the last finished epoch")
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"hadaptive: {message}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hadaptive", description="The paper, re-runnable.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text)
+        added.set_defaults(verb=function)
+        added.add_argument("--scale", help="a scale of params.yaml (default: the one it names)")
+        added.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+        return added
+
+    for family in (make, show, bench):
+        family.add(verb)
+    return parser

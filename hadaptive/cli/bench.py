@@ -1,0 +1,63 @@
+"""Verbs that measure ratios of ways of doing one thing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hadaptive.cli.common import Verb, prepared
+from hadaptive.errors import UserError
+
+
+def add(verb: Verb) -> None:
+    """Add these verbs to the command line."""
+    bench = verb("bench", _bench, "ratios of ways of doing one thing, side by side in one run")
+    bench.add_argument(
+        "what", choices=["train", "kernels", "onnx"],
+        help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export",
+    )  # fmt: skip
+    bench.add_argument("--models", nargs="+", metavar="MODEL", help="train: one; onnx: any (default: ours)")
+    bench.add_argument("--dataset", default="cifar100", help="train")
+    bench.add_argument("--image-size", type=int, default=64, help="train")
+    bench.add_argument("--runs", type=int, default=100, help="onnx")
+    bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
+    bench.add_argument("--out", type=Path, help="JSON record (kernels: default results/bench/kernels.json)")
+
+
+def _bench(a: argparse.Namespace) -> None:
+    {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx}[a.what](a)
+
+
+def _bench_train(a: argparse.Namespace) -> None:
+    from hadaptive.train.bench import loop_ratio
+
+    data = prepared(a.dataset)
+    model = (a.models or ["hadaptive_net_s"])[0]
+    print(json.dumps(loop_ratio(model, data, image_size=a.image_size, threads=a.threads), indent=1))
+
+
+def _bench_kernels(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.measure.bench_kernels.report import table
+
+    out = a.out or Path("results/bench/kernels.json")
+    with claimed():
+        from hadaptive.measure.bench_kernels.phases import bench_kernels
+
+        record = bench_kernels(out, threads=a.threads, budget_s=a.budget)
+    print(f"{table(record)}\n\n{out}")
+
+
+def _bench_onnx(a: argparse.Namespace) -> None:
+    from hadaptive.measure.bench_onnx import onnx_ratios
+    from hadaptive.records import write_json
+
+    models = a.models or ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"]
+    try:
+        found = onnx_ratios(models, a.runs, a.threads)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if a.out:
+        write_json(a.out, found)
+    print(json.dumps(found, indent=1))

@@ -1,0 +1,110 @@
+"""Verbs that make results: data, trainings, measurements."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from importlib import import_module
+from pathlib import Path
+
+from hadaptive.cli.common import Verb, params, prepared
+from hadaptive.errors import UserError
+
+
+def add(verb: Verb) -> None:
+    """Add these verbs to the command line."""
+    data = verb("data", _data, "fetch, check and prepare a data set")
+    data.add_argument("dataset")
+    data.add_argument("--settings", help="JSON of the `data` part of params.yaml (default: params.yaml's)")
+    data.add_argument("--out", type=Path, help="folder (default: data/prepared/DATASET)")
+    train = verb("train", _train, "train one Run, or go on with it")
+    train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
+    train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
+    export = verb("export", _export, "count a model and export it to ONNX")
+    export.add_argument("measure", help="JSON of the measure")
+    export.add_argument("--onnx", type=Path, required=True, help="file for the fastest form of the model")
+    export.add_argument("--plain", type=Path, required=True, help="file for the model as it is written")
+    latency = verb("latency", _latency, "measure the latency of an exported model")
+    latency.add_argument("measure", help="JSON of the measure")
+    latency.add_argument("--onnx", type=Path, required=True)
+    latency.add_argument("--plain", type=Path, required=True)
+    kernels = verb("kernels", _kernels, "measure the GPU kernels for Table 4 or Figure 7")
+    kernels.add_argument("measure", help="JSON of the measure")
+    kernels.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
+    variance = verb("variance", _variance, "measure variances of cross-Hadamard products for appendix A.2")
+    variance.add_argument("measure", help="JSON of the measure")
+
+
+def _data(a: argparse.Namespace) -> None:
+    from hadaptive.data import prepare
+    from hadaptive.data.settings import DATASETS, DataSettings
+    from hadaptive.errors import nearest
+
+    if a.dataset not in DATASETS:
+        raise UserError(f"unknown data set {a.dataset!r}.{nearest(a.dataset, list(DATASETS))}")
+    settings = DataSettings.model_validate_json(a.settings) if a.settings else params(a).data
+    manifest = prepare(a.dataset, a.out or Path("data/prepared", a.dataset), settings)
+    print(f"{a.dataset}: {manifest['counts']} images of {manifest['num_classes']} classes, from {manifest['source']}")
+
+
+def _train(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.experiments import find, trainer_code
+    from hadaptive.identity import code_id
+    from hadaptive.tasks import TASKS
+
+    if a.run.startswith("{"):
+        run = TASKS[json.loads(a.run)["task"]].run.model_validate_json(a.run)
+    else:
+        run = find(params(a), a.run)
+    data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
+    code = code_id(*trainer_code(run))
+    with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
+        train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
+        record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code)
+    reached = record["metrics"][task.metric]
+    print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
+
+
+def _export(a: argparse.Namespace) -> None:
+    from hadaptive.measure.record import describe
+    from hadaptive.records import write_json
+    from hadaptive.run import Measure
+
+    measure = Measure.model_validate_json(a.measure)
+    write_json(measure.folder / "record.json", describe(measure, a.onnx, a.plain))
+
+
+def _latency(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.measure.record import latency
+    from hadaptive.records import write_json
+    from hadaptive.run import Measure
+
+    measure = Measure.model_validate_json(a.measure)
+    with claimed() as device:
+        write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
+
+
+def _kernels(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+    from hadaptive.records import write_json
+    from hadaptive.run import KernelMeasure
+
+    measure = KernelMeasure.model_validate_json(a.measure)
+    with claimed() as device:
+        from hadaptive.measure.bench_kernels.paper import record
+
+        found = record(measure, gpu=device == "cuda", limit_s=a.limit)
+    write_json(measure.folder / "record.json", found)
+    print(f"{measure.id}: {found['status']}")
+
+
+def _variance(a: argparse.Namespace) -> None:
+    from hadaptive.measure.variance import record
+    from hadaptive.records import write_json
+    from hadaptive.run import VarianceMeasure
+
+    measure = VarianceMeasure.model_validate_json(a.measure)
+    write_json(measure.folder / "record.json", record(measure))

@@ -1,0 +1,97 @@
+"""Verbs that show results: tables, figures, claims, how Runs stand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hadaptive.cli.common import Verb, params
+from hadaptive.errors import UserError
+
+
+def add(verb: Verb) -> None:
+    """Add these verbs to the command line."""
+    claims = verb("claims", _claims, "check the paper's claims on the records there are")
+    claims.add_argument("--spec", help="JSON of what to check (default: derived from params.yaml)")
+    claims.add_argument("--out", type=Path, default=Path("paper_tables"))
+    claims.add_argument(
+        "--strict", action="store_true", help="exit code 1 where one is contradicted, not counting demonstrations"
+    )
+    figure = verb("figure", _figure, "draw a figure from records")
+    figure.add_argument("figure")
+    figure.add_argument("--spec", help="JSON of the figure (default: derived from params.yaml)")
+    figure.add_argument("--out", type=Path, default=Path("paper_tables"))
+    render = verb("render", _render, "render a table from records")
+    render.add_argument("table")
+    render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
+    render.add_argument("--out", type=Path, default=Path("paper_tables"))
+    verb("runs", _runs, "list the Runs of a scale and how each stands")
+    schema = verb("schema", _schema, "write the JSON schema of params.yaml")
+    schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"))
+
+
+def _claims(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import claims
+    from hadaptive.paper.claims import contradicted, judge
+    from hadaptive.paper.claims_files import table, write
+    from hadaptive.paper.spec import ClaimsSpec
+
+    spec = ClaimsSpec.model_validate_json(a.spec) if a.spec else claims(params(a))
+    judged = judge(spec, Path("results"))
+    print(table(judged))
+    for path in write(judged, spec, a.out):
+        print(path)
+    if a.strict and (numbers := contradicted(judged)):
+        raise UserError(f"contradicted at scale {spec.scale}: claims {', '.join(numbers)}; see {a.out / 'claims.md'}")
+
+
+def _figure(a: argparse.Namespace) -> None:
+    from hadaptive.errors import nearest
+    from hadaptive.experiments import figures
+    from hadaptive.paper.figures import render_figure
+    from hadaptive.paper.spec import FigureSpec
+
+    known = {} if a.spec else figures(params(a))
+    if not a.spec and a.figure not in known:
+        raise UserError(f"no figure {a.figure!r}.{nearest(a.figure, list(known))}")
+    spec = FigureSpec.model_validate_json(a.spec) if a.spec else known[a.figure]
+    for path in render_figure(spec, Path("results"), a.out):
+        print(path)
+
+
+def _render(a: argparse.Namespace) -> None:
+    from hadaptive.paper.render import render
+    from hadaptive.paper.spec import TableSpec
+
+    if a.spec:
+        spec = TableSpec.model_validate_json(a.spec)
+    else:
+        from hadaptive.experiments import tables
+
+        known = tables(params(a))
+        if a.table not in known:
+            from hadaptive.errors import nearest
+
+            raise UserError(f"no table {a.table!r}.{nearest(a.table, list(known))}")
+        spec = known[a.table]
+    for path in render(spec, Path("results"), a.out):
+        print(path)
+
+
+def _runs(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import absent_tasks, runs
+
+    chosen = params(a)
+    for run in runs(chosen).values():
+        record = run.folder / "record.json"
+        print(f"{run.id:60} {json.loads(record.read_text())['status'] if record.exists() else 'not run'}")
+    for task, reason in absent_tasks(chosen).items():
+        print(f"{task:60} {reason}")
+
+
+def _schema(a: argparse.Namespace) -> None:
+    from hadaptive.config import dump_schema
+    from hadaptive.records import write_text
+
+    write_text(a.out, dump_schema())
