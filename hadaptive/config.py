@@ -85,12 +85,16 @@ class Kernels(Strict):
     runs: int = Field(20, ge=1, description="measurements of a cell, of which the median is taken")
 
 
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
 class Scale(Strict):
     """How much is done: data, epochs, seeds."""
 
     about: str = ""
     stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
+    seeds: Seeds = Field(default_factory=lambda: [0])
+    seeds_of: dict[Name, Seeds] = Field(default_factory=dict, description="models with other seeds than `seeds`")
     tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
     kernels: Kernels = Field(default_factory=lambda: Kernels.model_validate({}))
@@ -106,6 +110,9 @@ class Params(Strict):
     scale: Name = "demo"
     models: Annotated[Literal["all"] | list[Name], BeforeValidator(_names)] = Field(
         "all", description="only these models are run; `all`, a list, or names separated by commas"
+    )
+    reference: bool = Field(
+        True, description="take committed records of Runs whose settings are exactly these; false: run everything"
     )
     zoo: dict[Name, Model] = Field(min_length=1)
     variants: dict[Name, Variant] = Field(default_factory=dict)
@@ -128,6 +135,9 @@ class Params(Strict):
             for task, settings in scale.tasks.named().items():
                 _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
+            for model, seeds in scale.seeds_of.items():
+                _known("model", model, zoo, at=("scales", name, "seeds_of", model))
+                _differ("seeds", seeds, at=("scales", name, "seeds_of", model))
             for axis in ("batches", "channels", "sizes"):
                 _differ(axis, getattr(scale.kernels, axis), at=("scales", name, "kernels", axis))
         return self

@@ -27,6 +27,7 @@ def add(verb: Verb) -> None:
     render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
     render.add_argument("--out", type=Path, default=Path("paper_tables"))
     verb("runs", _runs, "list the Runs of a scale and how each stands")
+    verb("keep", _keep, "copy a scale's finished records to results/reference, to be committed with the project")
     schema = verb("schema", _schema, "write the JSON schema of params.yaml")
     schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"))
 
@@ -88,6 +89,15 @@ def _runs(a: argparse.Namespace) -> None:
         print(f"{run.id:60} {json.loads(record.read_text())['status'] if record.exists() else 'not run'}")
     for task, reason in absent_tasks(chosen).items():
         print(f"{task:60} {reason}")
+
+
+def _keep(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import executed
+    from hadaptive.experiments.reference import keep
+
+    chosen = params(a)
+    kept = keep(chosen, executed(chosen))
+    print(f"{len(kept)} records of scale {chosen.scale} kept in results/reference/{chosen.scale}")
 
 
 def _schema(a: argparse.Namespace) -> None:

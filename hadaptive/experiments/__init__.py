@@ -3,6 +3,7 @@
 from hadaptive.experiments.measures import (
     A2_NET,
     TABLE4_NET,
+    executed,
     kernel_measures,
     measures,
     variance_inputs,
@@ -14,6 +15,6 @@ from hadaptive.experiments.targets import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDING
 
 __all__ = [
     "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "absent_tasks", "check_target",
-    "claims", "code_of", "figures", "find", "kernel_measures", "measures", "options", "runs", "tables", "trainer_code",
-    "variance_inputs", "variance_measure",
+    "claims", "code_of", "executed", "figures", "find", "kernel_measures", "measures", "options", "runs", "tables",
+    "trainer_code", "variance_inputs", "variance_measure",
 ]  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hadaptive.config import Params
-from hadaptive.experiments.runs import options, pairs, runs
-from hadaptive.run import Classification, KernelMeasure, Measure, VarianceMeasure
+from hadaptive.experiments.runs import options, pairs, runs, seeds
+from hadaptive.run import Classification, Executed, KernelMeasure, Measure, VarianceMeasure
 
 TABLE4_NET = "hadaptive_net_l"
 A2_NET, A2_VARIANTS, A2_IMAGES = "hadaptive_net_s", ("dysoft", "batchnorm"), 128  # appendix A.2, claim 13
@@ -44,7 +44,7 @@ def kernel_measures(params: Params) -> dict[str, KernelMeasure]:
 
 def variance_measure(params: Params) -> VarianceMeasure:
     """What is measured for appendix A.2; without the trained nets (not selected, no data) only what needs none."""
-    seed = params.scales[params.scale].seeds[0]
+    seed = seeds(params, A2_NET)[0]
     found = {name: runs(params).get(f"cifar100/{A2_NET}/{name}/seed{seed}") for name in A2_VARIANTS}
     trained = [run for run in found.values() if isinstance(run, Classification)]
     settings: dict[str, Any] = {"model": A2_NET, "images": A2_IMAGES, "variants": {}}
@@ -61,3 +61,9 @@ def variance_inputs(params: Params) -> list[str]:
     settings = variance_measure(params).settings
     weights = [how["weights"] for how in settings["variants"].values()]
     return [f"{settings['data']}/manifest.json", *weights] if weights else []
+
+
+def executed(params: Params) -> list[Executed]:
+    """Everything that leaves a record: trainings and measures."""
+    families = (runs(params), measures(params), kernel_measures(params))
+    return [*(each for family in families for each in family.values()), variance_measure(params)]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
-from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
+from hadaptive.experiments.measures import TABLE4_NET, executed, kernel_measures, variance_measure
+from hadaptive.experiments.reference import usable
 from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
 from hadaptive.paper.frames.layouts import LAYOUTS, Layout
-from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec
+from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec, record_ids_needed
 from hadaptive.tasks import TASKS
 
 IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
@@ -21,7 +24,7 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
-    return {"table4": _table4(params), "table7": _table7(params), **grids}
+    return _from_reference(params, {"table4": _table4(params), "table7": _table7(params), **grids})
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -35,18 +38,37 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
     )
-    return {figure.figure: figure for figure in found}
+    return _from_reference(params, {figure.figure: figure for figure in found})
 
 
 def claims(params: Params) -> ClaimsSpec:
     """What the paper's claims are checked on."""
     known = tables(params)
-    return ClaimsSpec(
+    found = ClaimsSpec(
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
         tables={name: known[name] for name in CLAIM_TABLES},
         variance=variance_measure(params).id,
     )
+    return _from_reference(params, {"claims": found})["claims"]
+
+
+Spec = TypeVar("Spec", TableSpec, FigureSpec, ClaimsSpec)
+
+
+def _from_reference(params: Params, specs: dict[str, Spec]) -> dict[str, Spec]:
+    """The specs, each told which of its records came with the project."""
+    taken = usable(params, executed(params))
+    found = {}
+    for name, spec in specs.items():
+        needed = record_ids_needed(spec)
+        came = tuple(each for each in needed if each in taken)
+        said = f"; {'all' if len(came) == len(needed) else len(came)} of {len(needed)} records came with the project"
+        change: dict[str, object] = {"reference": came}
+        if came and not isinstance(spec, ClaimsSpec):
+            change["about"] = spec.about + said
+        found[name] = spec.model_copy(update=change) if came else spec
+    return found
 
 
 def _table4(params: Params) -> TableSpec:
@@ -129,8 +151,10 @@ def _sources(params: Params, names: list[str]) -> dict[str, Source]:
             continue
         dataset = tasks[name].dataset if name in tasks else name
         stand_in = DATASETS[dataset].title if dataset != name else None
-        seeds = tuple(scale.seeds)
-        found[name] = Source(seeds=seeds, absent=absent.get(name), selected=selected, stand_in=stand_in)
+        seeds_of = {model: tuple(seeds) for model, seeds in scale.seeds_of.items()}
+        found[name] = Source(
+            seeds=tuple(scale.seeds), seeds_of=seeds_of, absent=absent.get(name), selected=selected, stand_in=stand_in
+        )
     return found
 
 
@@ -147,6 +171,7 @@ def about(params: Params, latency: bool = True) -> str:
         parts.append(
             f"{data} ({examples}, {recipe.image_size} px, {epochs}, batch {recipe.batch_size}, {recipe.precision})"
         )
-    seeds = f"{len(scale.seeds)} seed{'s' if len(scale.seeds) > 1 else ''}"
+    counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
+    seeds = f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
     measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"
     return "; ".join((*parts, seeds, *([measured] if latency else [])))

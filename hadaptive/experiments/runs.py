@@ -38,6 +38,12 @@ def selected(params: Params, model: str) -> bool:
     return params.models == "all" or model in params.models
 
 
+def seeds(params: Params, model: str) -> list[int]:
+    """The seeds a model is trained with at the chosen scale."""
+    scale = params.scales[params.scale]
+    return scale.seeds_of.get(model, scale.seeds)
+
+
 def runs(params: Params) -> dict[str, Run]:
     """Every training of the chosen scale, by id. Tasks whose data cannot be had are left out (see `absent_tasks`)."""
     return {run.id: run for run in _classifiers(params)}
@@ -49,7 +55,7 @@ def _classifiers(params: Params) -> Iterator[Classification]:
         if task in absent or TASKS[task] is not CLASSIFICATION:
             continue
         for model, variant in pairs(params):
-            for seed in scale.seeds:
+            for seed in seeds(params, model):
                 yield Classification(
                     scale=params.scale, task=task, model=model, variant=variant, options=options(params, variant),
                     dataset=settings.dataset, recipe=settings.recipe, seed=seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hadaptive.config import Params
 from hadaptive.errors import UserError, nearest
-from hadaptive.experiments.measures import kernel_measures, measures, variance_measure
+from hadaptive.experiments.measures import executed, measures
 from hadaptive.experiments.papers import figures, tables
 from hadaptive.experiments.runs import runs
 
@@ -27,12 +27,9 @@ def check_target(params: Params, path: str) -> None:
         known += [f"paper_tables/{name}.{ending}" for name in figures(params) for ending in FIGURE_ENDINGS]
         known += [f"paper_tables/claims.{ending}" for ending in CLAIMS_ENDINGS]
     elif folder == "results":
-        known = [str(r.folder / f) for r in runs(params).values() for f in ("record.json", "last.pt", "best.pt")]
-        known += [
-            str(m.folder / f) for m in measures(params).values() for f in ("record.json", "model.onnx", "plain.onnx")
-        ]
-        known += [str(m.folder / "record.json") for m in kernel_measures(params).values()]
-        known.append(str(variance_measure(params).folder / "record.json"))
+        known = [str(each.folder / "record.json") for each in executed(params)]
+        known += [str(r.folder / f) for r in runs(params).values() for f in ("last.pt", "best.pt")]
+        known += [str(m.folder / f) for m in measures(params).values() for f in ("model.onnx", "plain.onnx")]
     else:
         return
     if path not in known:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # one folder name of a record's path
 
-
+REFERENCE = "reference"  # folder of the results that came with the project
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)*$")]
 
 
@@ -39,6 +39,7 @@ class Source(_Model):
     """Where some columns come from: the folder of that name under results/<scale>/ ("complexity", "cifar100", ...)."""
 
     seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
+    seeds_of: dict[Part, tuple[int, ...]] = Field(default_factory=dict)  # models with other seeds than those
     record: RecordId | None = None  # id of the one record that holds all rows, each under its variant's name
     folder: Part | None = None  # None: the source's own name
     variants: dict[Part, Part] = Field(default_factory=dict)  # a row's variant -> the one this source reads instead
@@ -60,6 +61,7 @@ class TableSpec(_Model):
     scale: Part
     demonstration: bool = False
     about: str  # one line on the scale: data set, image size, epochs, training examples
+    reference: tuple[RecordId, ...] = ()  # those of its records that came with the project
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     sources: dict[Part, Source]
 
@@ -104,6 +106,7 @@ class FigureSpec(_Model):
     scale: Part
     demonstration: bool = False
     about: str  # one line on what was measured
+    reference: tuple[RecordId, ...] = ()
     records: tuple[RecordId, ...] = ()
     table: TableSpec | None = None
 
@@ -115,6 +118,7 @@ class ClaimsSpec(_Model):
     demonstration: bool = False
     tables: dict[Part, TableSpec]
     variance: RecordId
+    reference: tuple[RecordId, ...] = ()
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
@@ -123,27 +127,29 @@ def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     if found.record is not None:
         return [found.record]
     stem = f"{found.folder or source}/{row.model}/{found.variants.get(row.variant, row.variant)}"
-    return [stem] if found.seeds is None else [f"{stem}/seed{seed}" for seed in found.seeds]
+    if found.seeds is None:
+        return [stem]
+    return [f"{stem}/seed{seed}" for seed in found.seeds_of.get(row.model, found.seeds)]
 
 
 def record_path(spec: TableSpec | FigureSpec | ClaimsSpec, record_id: str, results_root: Path) -> Path:
-    """results_root/<scale>/<id>/record.json"""
-    return results_root / spec.scale / record_id / "record.json"
+    """results_root/<scale>/<id>/record.json; below results_root/reference/ if it came with the project."""
+    root = results_root / REFERENCE if record_id in spec.reference else results_root
+    return root / spec.scale / record_id / "record.json"
+
+
+def record_ids_needed(spec: TableSpec | FigureSpec | ClaimsSpec) -> list[str]:
+    """The ids of all records the table, figure or claims read, in their order, each once."""
+    if isinstance(spec, TableSpec):
+        asked = [(source, row) for source in spec.sources for row in spec.rows if spec.why_not(row, source) is None]
+        found = [each for source, row in asked for each in record_ids(spec, row, source)]
+    elif isinstance(spec, FigureSpec):
+        found = [*(record_ids_needed(spec.table) if spec.table else []), *spec.records]
+    else:
+        found = [*(each for table in spec.tables.values() for each in record_ids_needed(table)), spec.variance]
+    return list(dict.fromkeys(found))
 
 
 def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path = Path("results")) -> list[Path]:
-    """Every record the table or figure reads, in its order, each once: the inputs of the rule that renders it."""
-    if isinstance(spec, FigureSpec):
-        shown = [] if spec.table is None else records_needed(spec.table, results_root)
-        return list(dict.fromkeys([*shown, *(record_path(spec, each, results_root) for each in spec.records)]))
-    if isinstance(spec, ClaimsSpec):
-        found = [path for table in spec.tables.values() for path in records_needed(table, results_root)]
-        return list(dict.fromkeys([*found, record_path(spec, spec.variance, results_root)]))
-    ids = [
-        record_id
-        for source in spec.sources
-        for row in spec.rows
-        if spec.why_not(row, source) is None
-        for record_id in record_ids(spec, row, source)
-    ]
-    return [record_path(spec, record_id, results_root) for record_id in dict.fromkeys(ids)]
+    """The files of those records: the inputs of the rule that renders it."""
+    return [record_path(spec, each, results_root) for each in record_ids_needed(spec)]

@@ -24,6 +24,7 @@ try:
     PARAMS = configuration.check(config)
     for word in sys.argv[1:]:
         experiments.check_target(PARAMS, word)
+    TABLES = experiments.tables(PARAMS)
 except UserError as error:
     raise WorkflowError(f"\n{error}")
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
@@ -38,7 +39,6 @@ MEASURES = experiments.measures(PARAMS)
 KERNELS = experiments.kernel_measures(PARAMS)
 VARIANCE = experiments.variance_measure(PARAMS)
 CLAIMS = experiments.claims(PARAMS)
-TABLES = experiments.tables(PARAMS)
 FIGURES = experiments.figures(PARAMS)
 
 
