@@ -63,7 +63,7 @@ def test_a_comment_changes_nothing(project: Project) -> None:
 
 
 def test_the_trainer_s_code_retrains_all(project: Project) -> None:
-    project.edit("hadaptive/train/schedule.py", "peak * 0.5", "peak * 0.4")
+    project.edit("hadaptive/train/schedule.py", "(peak - floor) * 0.5", "peak * 0.4")
     assert project.planned() == {"train": 4, "table": 1}
 
 
