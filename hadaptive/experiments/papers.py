@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
+from hadaptive.experiments import detection
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
@@ -21,7 +22,9 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
-    return {"table4": _table4(params), "table7": _table7(params), **grids}
+    of_detection = about(params, (detection.TASK,), latency=False)
+    table6 = detection.table6(params, _sources(params, [detection.TASK])[detection.TASK], of_detection)
+    return {"table4": _table4(params), "table6": table6, "table7": _table7(params), **grids}
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -34,6 +37,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
+        detection.figure(params, about(params, (detection.TASK,), latency=False)),
     )
     return {figure.figure: figure for figure in found}
 
@@ -134,19 +138,16 @@ def _sources(params: Params, names: list[str]) -> dict[str, Source]:
     return found
 
 
-def about(params: Params, latency: bool = True) -> str:
+def about(params: Params, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = True) -> str:
     """One line on the chosen scale for a caption: data, image size, epochs, examples, and how latency is measured."""
     scale = params.scales[params.scale]
     parts = []
     for name, task in scale.tasks.named().items():
-        recipe = task.recipe
+        if name not in tasks:
+            continue
         title = DATASETS[task.dataset].title
         data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
-        examples = f"{recipe.train_examples} training images" if recipe.train_examples else "all training images"
-        epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
-        parts.append(
-            f"{data} ({examples}, {recipe.image_size} px, {epochs}, batch {recipe.batch_size}, {recipe.precision})"
-        )
+        parts.append(f"{data} ({task.recipe.about()})")
     seeds = f"{len(scale.seeds)} seed{'s' if len(scale.seeds) > 1 else ''}"
     measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"
     return "; ".join((*parts, seeds, *([measured] if latency else [])))
