@@ -57,7 +57,7 @@ class Annotations:
 def load(path: Path) -> Annotations:
     """What `save` wrote. DataError if it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Annotations(**{name: arrays[name] for name in Annotations.__dataclass_fields__})
     except Exception as error:  # zipfile and numpy have many
         raise DataError(
@@ -143,7 +143,7 @@ def _field(entry: dict[str, Any], name: str, kind: type, file: Path, what: str) 
     value = entry.get(name)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise DataError(
-            f"{file}: {what} has {name} = {value!r}, not {'a number' if kind is int else 'a text'}; correct it"
+            f"{file}: {what} has {name} = {value!r}, not {'a whole number' if kind is int else 'a text'}; correct it"
         )
     return value
 
