@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
-from hadaptive.recipes import Recipe
+from hadaptive.recipes import DetectionRecipe, Recipe
 from hadaptive.run import Name
 
 
@@ -41,10 +41,22 @@ class Variant(Strict):
 
 
 class Task(Strict):
-    """What a task is trained on, and how."""
+    """What a task is trained on, and how. Every kind of task has a subclass with its recipe."""
 
     dataset: Name
+    recipe: Any
+
+
+class ClassificationTask(Task):
+    """A task of image classification."""
+
     recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}))
+
+
+class DetectionTask(Task):
+    """A task of object detection."""
+
+    recipe: DetectionRecipe = Field(default_factory=lambda: DetectionRecipe.model_validate({}))
 
 
 class Latency(Strict):
@@ -58,8 +70,9 @@ class Latency(Strict):
 class Tasks(Strict):
     """The tasks of a scale; what is not here says "not part of scale ..." in its cells."""
 
-    cifar100: Task | None = None
-    imagenet1k: Task | None = None
+    cifar100: ClassificationTask | None = None
+    imagenet1k: ClassificationTask | None = None
+    coco: DetectionTask | None = None
 
     def named(self) -> dict[str, Task]:
         """The tasks there are, by name."""
@@ -116,21 +129,23 @@ class Params(Strict):
     )
     zoo: dict[Name, Model] = Field(min_length=1)
     variants: dict[Name, Variant] = Field(default_factory=dict)
+    detection: dict[Name, Model] = Field(min_length=1, description="backbones of SSD, the rows of Table 6")
     data: DataSettings = Field(default_factory=DataSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Params:
-        scales, zoo = list(self.scales), list(self.zoo)
+        scales, zoo = list(self.scales), list({**self.zoo, **self.detection})
         _known("scale", self.scale, scales, at=("scale",))
         for model in self.models if self.models != "all" else []:
             _known("model", model, zoo, at=("models",))
         for name, variant in self.variants.items():
             for model in variant.of:
                 _known("model", model, zoo, at=("variants", name, "of"))
-        for name, entry in self.zoo.items():
-            own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
-            _known(f"variant of {name}", entry.variant, own, at=("zoo", name, "variant"))
+        for part, models in (("zoo", self.zoo), ("detection", self.detection)):
+            for name, entry in models.items():
+                own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
+                _known(f"variant of {name}", entry.variant, own, at=(part, name, "variant"))
         for name, scale in self.scales.items():
             for task, settings in scale.tasks.named().items():
                 _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))

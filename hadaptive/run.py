@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hadaptive.recipes import Recipe
+from hadaptive.recipes import DetectionRecipe, Recipe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -63,6 +63,12 @@ class Classification(Run):
     """A training of an image classifier (section 5.3)."""
 
     recipe: Recipe
+
+
+class Detection(Run):
+    """A training of SSD on a model as its backbone (section 5.4)."""
+
+    recipe: DetectionRecipe
 
 
 class Measure(Executed):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
+from hadaptive.experiments import detection
 from hadaptive.experiments.measures import TABLE4_NET, executed, kernel_measures, variance_measure
 from hadaptive.experiments.reference import usable
 from hadaptive.experiments.runs import absent_tasks, all_pairs
@@ -24,7 +25,10 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
-    return _from_reference(params, {"table4": _table4(params), "table7": _table7(params), **grids})
+    of_detection = about(params, (detection.TASK,), latency=False)
+    table6 = detection.table6(params, _sources(params, [detection.TASK])[detection.TASK], of_detection)
+    found = {"table4": _table4(params), "table6": table6, "table7": _table7(params), **grids}
+    return _from_reference(params, found)
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -37,6 +41,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
+        detection.figure(params, about(params, (detection.TASK,), latency=False)),
     )
     return _from_reference(params, {figure.figure: figure for figure in found})
 
@@ -158,19 +163,16 @@ def _sources(params: Params, names: list[str]) -> dict[str, Source]:
     return found
 
 
-def about(params: Params, latency: bool = True) -> str:
+def about(params: Params, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = True) -> str:
     """One line on the chosen scale for a caption: data, image size, epochs, examples, and how latency is measured."""
     scale = params.scales[params.scale]
     parts = []
     for name, task in scale.tasks.named().items():
-        recipe = task.recipe
+        if name not in tasks:
+            continue
         title = DATASETS[task.dataset].title
         data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
-        examples = f"{recipe.train_examples} training images" if recipe.train_examples else "all training images"
-        epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
-        parts.append(
-            f"{data} ({examples}, {recipe.image_size} px, {epochs}, batch {recipe.batch_size}, {recipe.precision})"
-        )
+        parts.append(f"{data} ({task.recipe.about()})")
     counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
     seeds = f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
     measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"

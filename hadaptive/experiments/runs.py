@@ -11,8 +11,8 @@ from typing import Any
 from hadaptive.config import Params
 from hadaptive.data.settings import available
 from hadaptive.errors import UserError, nearest
-from hadaptive.run import Classification, Run
-from hadaptive.tasks import CLASSIFICATION, TASKS
+from hadaptive.run import Classification, Detection, Run
+from hadaptive.tasks import CLASSIFICATION, DETECTION, TASKS
 
 
 def options(params: Params, variant: str) -> dict[str, object]:
@@ -46,7 +46,7 @@ def seeds(params: Params, model: str) -> list[int]:
 
 def runs(params: Params) -> dict[str, Run]:
     """Every training of the chosen scale, by id. Tasks whose data cannot be had are left out (see `absent_tasks`)."""
-    return {run.id: run for run in _classifiers(params)}
+    return {run.id: run for family in (_classifiers, _detectors) for run in family(params)}
 
 
 def _classifiers(params: Params) -> Iterator[Classification]:
@@ -59,6 +59,19 @@ def _classifiers(params: Params) -> Iterator[Classification]:
                 yield Classification(
                     scale=params.scale, task=task, model=model, variant=variant, options=options(params, variant),
                     dataset=settings.dataset, recipe=settings.recipe, seed=seed,
+                )  # fmt: skip
+
+
+def _detectors(params: Params) -> Iterator[Detection]:
+    scale, absent = params.scales[params.scale], absent_tasks(params)
+    for task, settings in scale.tasks.named().items():
+        if task in absent or TASKS[task] is not DETECTION:
+            continue
+        for model, entry in params.detection.items():
+            for seed in seeds(params, model) if selected(params, model) else []:
+                yield Detection(
+                    scale=params.scale, task=task, model=model, variant=entry.variant,
+                    options=options(params, entry.variant), dataset=settings.dataset, recipe=settings.recipe, seed=seed,
                 )  # fmt: skip
 
 
