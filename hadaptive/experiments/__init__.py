@@ -1,5 +1,6 @@
 """What has to be run and shown, derived from params.yaml alone: Runs, measures, tables, figures. Imports no torch."""
 
+from hadaptive.experiments.explain import EXPLAINED_NET, explain_inputs, explain_measures
 from hadaptive.experiments.measures import (
     A2_NET,
     TABLE4_NET,
@@ -13,7 +14,7 @@ from hadaptive.experiments.runs import absent_tasks, code_of, find, options, run
 from hadaptive.experiments.targets import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS, check_target
 
 __all__ = [
-    "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "absent_tasks", "check_target",
-    "claims", "code_of", "figures", "find", "kernel_measures", "measures", "options", "runs", "tables", "trainer_code",
-    "variance_inputs", "variance_measure",
+    "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "EXPLAINED_NET", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "absent_tasks",
+    "check_target", "claims", "code_of", "explain_inputs", "explain_measures", "figures", "find", "kernel_measures",
+    "measures", "options", "runs", "tables", "trainer_code", "variance_inputs", "variance_measure",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
+from hadaptive.experiments.explain import explain_figures, explain_measures
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
@@ -34,6 +35,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
+        *explain_figures(params, about(params, latency=False)),
     )
     return {figure.figure: figure for figure in found}
 
@@ -46,6 +48,7 @@ def claims(params: Params) -> ClaimsSpec:
         demonstration=params.scales[params.scale].stand_in,
         tables={name: known[name] for name in CLAIM_TABLES},
         variance=variance_measure(params).id,
+        explained=tuple(measure.id for measure in explain_measures(params).values()),
     )
 
 
