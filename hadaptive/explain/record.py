@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def _net(said: dict[str, Any], net: dict[str, Any], pixels: NDArray[np.uint8]) -
     return {
         "variant": net["variant"],
         "seed": net["seed"],
-        "predicted": manifest["classes"][found.predicted],
-        "probability": found.probability,
+        "predicted": manifest["classes"][found.predicted] if math.isfinite(found.probability) else None,
+        "probability": found.probability if math.isfinite(found.probability) else None,  # of a net that diverged
         "focuses_at": focuses_at(measured, halves),
         "counted_layers": counted(halves),
         "layers": [_layer(n, *each) for n, each in enumerate(zip(found.layers, measured, strict=True), 1)],

@@ -49,8 +49,8 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     rows = [["variant", "seed", "predicted", "layer", "name", "operator", "downsamples", *NUMBERS, "focused_from_here"]]
     rows += [
         [
-            net["variant"], str(net["seed"]), net["predicted"], str(layer["layer"]), layer["name"], layer["operator"],
-            _yes(layer["downsamples"]), *(_said(layer[key]) for key in NUMBERS),
+            net["variant"], str(net["seed"]), net["predicted"] or "", str(layer["layer"]), layer["name"],
+            layer["operator"], _yes(layer["downsamples"]), *(_said(layer[key]) for key in NUMBERS),
             _yes(layer["layer"] == net["focuses_at"]),
         ]
         for net in record["metrics"]["nets"]
@@ -137,9 +137,15 @@ def _empty(ax: Axes, said: str) -> None:
 
 def _key_line(nets: list[dict[str, Any]]) -> str:
     framed = " Framed: from here on focused." if any(net["focuses_at"] for net in nets) else ""
-    said = [f"{LABELS[net['variant']]} predicts {net['predicted']!r} ({net['probability']:.0%})" for net in nets]
+    said = [_prediction(net) for net in nets]
     key = f"↓ downsampling. Beneath: area above half of the maximum.{framed} All Ghost has Ghost for ACH."
     return f"{key}\n{'; '.join(said)}."
+
+
+def _prediction(net: dict[str, Any]) -> str:
+    if net["predicted"] is None:
+        return f"{LABELS[net['variant']]} predicts no class, its output is not finite"
+    return f"{LABELS[net['variant']]} predicts {net['predicted']!r} ({net['probability']:.0%})"
 
 
 def _alt(nets: list[dict[str, Any]]) -> str:
@@ -153,10 +159,7 @@ def _alt(nets: list[dict[str, Any]]) -> str:
     for net in nets:
         areas = " ".join("zero" if layer["area"] is None else f"{layer['area']:.0%}" for layer in net["layers"])
         where = f"from layer {net['focuses_at']} on" if net["focuses_at"] else "nowhere"
-        said.append(
-            f"{LABELS[net['variant']]} predicts {net['predicted']!r} ({net['probability']:.0%}) and focuses {where}; "
-            f"area above half of the maximum by layer: {areas}."
-        )
+        said.append(f"{_prediction(net)} and focuses {where}; area above half of the maximum by layer: {areas}.")
     return " ".join(said)
 
 
