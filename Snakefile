@@ -6,6 +6,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/bench.smk"
+include: "workflow/rules/explain.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/stages.smk"
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
+from hadaptive.explain.settings import ExplainSettings, named_photos
 from hadaptive.recipes import DetectionRecipe, Recipe
 from hadaptive.run import Name
 
@@ -131,6 +132,7 @@ class Params(Strict):
     variants: dict[Name, Variant] = Field(default_factory=dict)
     detection: dict[Name, Model] = Field(min_length=1, description="backbones of SSD, the rows of Table 6")
     data: DataSettings = Field(default_factory=DataSettings)
+    explain: ExplainSettings = Field(default_factory=ExplainSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -146,6 +148,10 @@ class Params(Strict):
             for name, entry in models.items():
                 own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
                 _known(f"variant of {name}", entry.variant, own, at=(part, name, "variant"))
+        try:
+            named_photos(self.explain)
+        except ValueError as error:
+            raise _Named(("explain", "images"), str(error)) from None
         for name, scale in self.scales.items():
             for task, settings in scale.tasks.named().items():
                 _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
@@ -236,14 +242,14 @@ def _keys(at: tuple[str, ...]) -> list[str]:
     whole = schema()
     node: dict[str, Any] = whole
     for part in (*at, None):
-        node = next((one for one in node.get("anyOf", []) if one.get("type") != "null"), node)  # what may be null
+        # of what may be several things, the one with keys inside: the last
+        node = next((one for one in reversed(node.get("anyOf", [])) if one.get("type") != "null"), node)
         if "$ref" in node:
             node = whole["$defs"][node["$ref"].rpartition("/")[2]]
         if part is not None:
             named = node.get("properties", {}).get(part)
-            node = (
-                named or node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
-            )
+            inside = node.get("additionalProperties") or node.get("items")
+            node = named or inside or next(iter(node.get("patternProperties", {}).values()), {})
     return list(node.get("properties", {})) or list(node.get("propertyNames", {}).get("enum", []))
 
 

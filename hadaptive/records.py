@@ -18,7 +18,7 @@ from typing import Any
 from hadaptive.errors import UserError
 
 SCHEMA = 1
-PACKAGES = ("torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum")
 
 
 @contextlib.contextmanager

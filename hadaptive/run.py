@@ -108,3 +108,16 @@ class VarianceMeasure(Executed):
     @property
     def id(self) -> str:
         return self.kind
+
+
+class ExplainMeasure(Executed):
+    """Grad-CAM of trained nets on one image (appendix A.6)."""
+
+    kind: Literal["explain"] = "explain"
+    name: Name
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """For example `explain/flower`."""
+        return f"{self.kind}/{self.name}"

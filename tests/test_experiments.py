@@ -13,7 +13,7 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, KernelMeasure, VarianceMeasure
+from hadaptive.run import Classification, ExplainMeasure, KernelMeasure, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -112,7 +112,8 @@ def test_targets_are_checked_by_name() -> None:
     given = params()
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
     tables = ("paper_tables/table7.tex", "paper_tables/v1_table5_compare.csv", "paper_tables/figure3_table.md",
-              "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json")  # fmt: skip
+              "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json",
+              "paper_tables/figure8.png", "results/demo/explain/flower/record.json")  # fmt: skip
     kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
     for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
         experiments.check_target(given, right)
@@ -208,9 +209,30 @@ def test_variances_are_measured_on_the_trained_nets_of_figure_3() -> None:
     assert experiments.variance_measure(without).settings["variants"] == {}
 
 
+def test_grad_cam_looks_with_every_seed_of_both_nets() -> None:
+    given = params(scale="paper")
+    measures = experiments.explain_measures(given)
+    assert list(measures) == ["flower", "china"]
+    nets = [(net["variant"], net["seed"]) for net in measures["flower"].settings["nets"]]
+    assert nets == [(variant, seed) for variant in ("all_ghost", "dysoft") for seed in (0, 1, 2)]
+    trained = {str(run.folder / "last.pt") for run in experiments.runs(given).values()}
+    assert {net["weights"] for net in measures["flower"].settings["nets"]} < trained
+    inputs = experiments.explain_inputs(given, "flower")
+    assert inputs[0] == "data/prepared/cifar100/manifest.json" and len(inputs) == 7
+    assert ExplainMeasure.model_validate_json(measures["flower"].dumps()).id == "explain/flower"
+    figure = experiments.figures(given)["figure9"]
+    assert records_needed(figure) == [Path("results/paper/explain/china/record.json")] and not figure.demonstration
+    assert "CC BY 2.0" in figure.about and "224 px" in figure.about
+    without = params(models=["starnet_s1"])
+    assert experiments.explain_measures(without)["china"].settings["nets"] == []
+    assert experiments.explain_inputs(without, "china") == []
+
+
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = experiments.claims(params())
     assert set(spec.tables) == {"table1", "table2", "table5", "table6", "table8", "figure3_table", "v1_table1"}
     needed = records_needed(spec)
-    assert len(needed) == len(set(needed)) and needed[-1] == Path("results/demo/variance/record.json")
+    assert len(needed) == len(set(needed))
+    alone = ["variance", "explain/flower", "explain/china"]
+    assert needed[-3:] == [Path(f"results/demo/{each}/record.json") for each in alone]
     assert spec.demonstration

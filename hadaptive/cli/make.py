@@ -34,6 +34,8 @@ def add(verb: Verb) -> None:
     kernels.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
     variance = verb("variance", _variance, "measure variances of cross-Hadamard products for appendix A.2")
     variance.add_argument("measure", help="JSON of the measure")
+    explain = verb("explain", _explain, "see where trained nets look in an image, by Grad-CAM (Figures 8 and 9)")
+    explain.add_argument("measure", help="JSON of the measure")
 
 
 def _data(a: argparse.Namespace) -> None:
@@ -107,4 +109,13 @@ def _variance(a: argparse.Namespace) -> None:
     from hadaptive.run import VarianceMeasure
 
     measure = VarianceMeasure.model_validate_json(a.measure)
+    write_json(measure.folder / "record.json", record(measure))
+
+
+def _explain(a: argparse.Namespace) -> None:
+    from hadaptive.explain.record import record
+    from hadaptive.records import write_json
+    from hadaptive.run import ExplainMeasure
+
+    measure = ExplainMeasure.model_validate_json(a.measure)
     write_json(measure.folder / "record.json", record(measure))

@@ -1,9 +1,10 @@
 """What has to be run and shown, derived from params.yaml alone: Runs, measures, tables, figures. Imports no torch."""
 
+from hadaptive.experiments.executed import executed
+from hadaptive.experiments.explain import EXPLAINED_NET, explain_inputs, explain_measures
 from hadaptive.experiments.measures import (
     A2_NET,
     TABLE4_NET,
-    executed,
     kernel_measures,
     measures,
     variance_inputs,
@@ -14,7 +15,7 @@ from hadaptive.experiments.runs import absent_tasks, code_of, find, options, run
 from hadaptive.experiments.targets import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS, check_target
 
 __all__ = [
-    "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "absent_tasks", "check_target",
-    "claims", "code_of", "executed", "figures", "find", "kernel_measures", "measures", "options", "runs", "tables",
-    "trainer_code", "variance_inputs", "variance_measure",
+    "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "EXPLAINED_NET", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "absent_tasks",
+    "check_target", "claims", "code_of", "executed", "explain_inputs", "explain_measures", "figures", "find",
+    "kernel_measures", "measures", "options", "runs", "tables", "trainer_code", "variance_inputs", "variance_measure",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from hadaptive.config import Params
 from hadaptive.experiments.runs import options, pairs, runs, seeds
-from hadaptive.run import Classification, Executed, KernelMeasure, Measure, VarianceMeasure
+from hadaptive.run import Classification, KernelMeasure, Measure, VarianceMeasure
 
 TABLE4_NET = "hadaptive_net_l"
 A2_NET, A2_VARIANTS, A2_IMAGES = "hadaptive_net_s", ("dysoft", "batchnorm"), 128  # appendix A.2, claim 13
@@ -61,9 +61,3 @@ def variance_inputs(params: Params) -> list[str]:
     settings = variance_measure(params).settings
     weights = [how["weights"] for how in settings["variants"].values()]
     return [f"{settings['data']}/manifest.json", *weights] if weights else []
-
-
-def executed(params: Params) -> list[Executed]:
-    """Everything that leaves a record: trainings and measures."""
-    families = (runs(params), measures(params), kernel_measures(params))
-    return [*(each for family in families for each in family.values()), variance_measure(params)]

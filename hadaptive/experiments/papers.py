@@ -7,7 +7,9 @@ from typing import TypeVar
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
 from hadaptive.experiments import detection
-from hadaptive.experiments.measures import TABLE4_NET, executed, kernel_measures, variance_measure
+from hadaptive.experiments.executed import executed
+from hadaptive.experiments.explain import explain_figures, explain_measures
+from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.reference import usable
 from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
@@ -42,6 +44,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
         detection.figure(params, about(params, (detection.TASK,), latency=False)),
+        *explain_figures(params, about(params, latency=False)),
     )
     return _from_reference(params, {figure.figure: figure for figure in found})
 
@@ -54,6 +57,7 @@ def claims(params: Params) -> ClaimsSpec:
         demonstration=params.scales[params.scale].stand_in,
         tables={name: known[name] for name in CLAIM_TABLES},
         variance=variance_measure(params).id,
+        explained=tuple(measure.id for measure in explain_measures(params).values()),
     )
     return _from_reference(params, {"claims": found})["claims"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hadaptive.config import Params
 from hadaptive.errors import UserError, nearest
-from hadaptive.experiments.measures import executed, measures
+from hadaptive.experiments.executed import executed
+from hadaptive.experiments.measures import measures
 from hadaptive.experiments.papers import figures, tables
 from hadaptive.experiments.runs import runs
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hadaptive.paper import focus, normaliser
 from hadaptive.paper.cells import Cell
+from hadaptive.paper.findings import Finding, Findings
 from hadaptive.paper.frames import TABLES
 from hadaptive.paper.frames.frame import Column, Frame, Records
-from hadaptive.paper.normaliser import Finding, findings
 from hadaptive.paper.spec import ClaimsSpec
 
 HOLDS, NOISE, CONTRADICTED, NOT_RUN = "holds", "within noise", "contradicted", "not run"
@@ -41,7 +42,7 @@ class Claim:
     statement: str
     source: str
     expects: tuple[Greater, ...] = ()
-    of_the_normaliser: bool = False  # appendix A.2, see `normaliser`
+    findings: Findings | None = None  # what else it rests on, besides comparisons
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,9 @@ CLAIMS = (
            *_all("table8", "gflops", *((net, f"{net} (replaced)") for net in _VITS)))),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
-          of_the_normaliser=True),
+          findings=normaliser.findings),
+    Claim("14", "With ACH the net focuses on the subject in fewer layers than the net with Ghost modules in its place",
+          "Appendix A.6", findings=focus.findings),
     Claim("15", "CrossHadaNorm is better than batch norm and than the unnormalised order", "v1, Table 1",
           _all("v1_table1", "top1", ("CrossHadaNorm", "(2) batch norm"),
                ("CrossHadaNorm", "(1) unnormalised features"))),
@@ -132,8 +135,8 @@ def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
     judged = []
     for claim in CLAIMS:
         parts = [tables[each.table].verdict(each) for each in claim.expects]
-        if claim.of_the_normaliser:
-            parts += [_of(finding) for finding in findings(spec, results_root)]
+        if claim.findings is not None:
+            parts += [_of(finding) for finding in claim.findings(spec, results_root)]
         judged.append(Judged(claim, tuple(parts)))
     return judged
 

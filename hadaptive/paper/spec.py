@@ -112,13 +112,14 @@ class FigureSpec(_Model):
 
 
 class ClaimsSpec(_Model):
-    """What the paper's claims are checked on: the tables they speak of, and the record on variances (appendix A.2)."""
+    """What the paper's claims are checked on: tables, the record on variances (A.2), those of Grad-CAM (A.6)."""
 
     scale: Part
     demonstration: bool = False
     tables: dict[Part, TableSpec]
     variance: RecordId
     reference: tuple[RecordId, ...] = ()
+    explained: tuple[RecordId, ...] = ()
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
@@ -146,7 +147,11 @@ def record_ids_needed(spec: TableSpec | FigureSpec | ClaimsSpec) -> list[str]:
     elif isinstance(spec, FigureSpec):
         found = [*(record_ids_needed(spec.table) if spec.table else []), *spec.records]
     else:
-        found = [*(each for table in spec.tables.values() for each in record_ids_needed(table)), spec.variance]
+        found = [
+            *(each for table in spec.tables.values() for each in record_ids_needed(table)),
+            spec.variance,
+            *spec.explained,
+        ]
     return list(dict.fromkeys(found))
 
 

@@ -38,6 +38,7 @@ RUNS = experiments.runs(PARAMS)
 MEASURES = experiments.measures(PARAMS)
 KERNELS = experiments.kernel_measures(PARAMS)
 VARIANCE = experiments.variance_measure(PARAMS)
+EXPLAINED = experiments.explain_measures(PARAMS)
 CLAIMS = experiments.claims(PARAMS)
 FIGURES = experiments.figures(PARAMS)
 
@@ -49,4 +50,5 @@ wildcard_constraints:
     table="|".join(TABLES),
     figure="|".join(FIGURES),
     measure="|".join(KERNELS),
+    image="|".join(EXPLAINED),
     run="|".join(RUNS) or "none",

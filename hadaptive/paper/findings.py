@@ -1,0 +1,23 @@
+"""What a claim that is no comparison of table cells rests on: findings, each from records of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hadaptive.paper.spec import ClaimsSpec
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A part of a claim: true, false, or None where it cannot be told; then `measured` tells noise from absence."""
+
+    said: str
+    true: bool | None
+    because: str
+    measured: bool = True
+    demonstration: bool = False
+
+
+Findings = Callable[[ClaimsSpec, Path], Iterator[Finding]]  # of a spec and the root of the results
