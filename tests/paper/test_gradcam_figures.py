@@ -27,7 +27,7 @@ def net(variant: str, seed: int, at: int | None) -> dict[str, Any]:
     layers = [
         {
             "layer": n, "name": f"features.{n - 1}", "operator": operator, "downsamples": n in (1, 8),
-            "entropy": None if n == 9 else 0.5, "area": None if n == 9 else n / 64, "on_subject": None,
+            "entropy": None if n == 9 else 0.5, "area": None if n == 9 else n / 64, "on_subject": n != 4,
             "map": {"shape": [2, 2], "float16": base64.b64encode(np.eye(2, dtype="<f2").tobytes()).decode()},
         }
         for n, operator in enumerate(OPERATORS, 1)
@@ -52,7 +52,7 @@ def test_a_figure_is_its_record(write: Any, tmp_path: Path) -> None:
     titles = [ax.get_title() for ax in drawn.figure.axes if ax.get_title()]
     assert titles == ["Image", "1 Conv ↓", *(f"{n} {o}" for n, o in enumerate(OPERATORS[1:7], 2)), "8 Conv ↓", "9 ACH"]
     beneath = [text.get_text() for ax in drawn.figure.axes for text in ax.texts if "%" in text.get_text()]
-    shares = [f"{n / 64:.0%}" for n in range(1, 9)]
+    shares = [f"{n / 64:.0%}{', off' if n == 4 else ''}" for n in range(1, 9)]
     assert beneath == shares[:7] * 2 + shares[7:] * 2
     framed = [ax for ax in drawn.figure.axes if any(patch.get_linewidth() > 2 for patch in ax.patches)]
     assert framed == [drawn.figure.axes[8 + 3]], "layer 3 of the net with ACH; the other focuses nowhere"

@@ -1,7 +1,8 @@
 """Figures 8 and 9: Grad-CAM through the layers of the net without and with ACH, on one image (appendix A.6).
 
 The maps come from the record; a map is stretched over the image bilinearly and has its own maximum as the brightest
-colour. Beneath it stands its `area`, as `hadaptive.explain.focus` defines it.
+colour. Beneath it stands its `area`, as `hadaptive.explain.focus` defines it, and whether it
+is off the subject.
 """
 
 from __future__ import annotations
@@ -101,8 +102,7 @@ def _tile(ax: Axes, grey: NDArray[np.uint8], layer: dict[str, Any], focuses: boo
         ax.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=style.COLOURS[1], linewidth=2.4))
     ax.set_xlim(0, 1)
     ax.set_ylim(1, 0)
-    area = "zero" if layer["area"] is None else f"{layer['area']:.0%}"
-    ax.text(0.5, -0.03, area, ha="center", va="top", fontsize=7, transform=ax.transAxes)
+    ax.text(0.5, -0.03, _area(layer), ha="center", va="top", fontsize=7, transform=ax.transAxes)
 
 
 def _photo(ax: Axes, photo: NDArray[np.uint8], subject: list[float] | None) -> None:
@@ -135,11 +135,21 @@ def _empty(ax: Axes, said: str) -> None:
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
 
 
+def _area(layer: dict[str, Any]) -> str:
+    """The number beneath a map; "off" where the greatest value is outside the subject's box."""
+    if layer["area"] is None:
+        return "zero"
+    return f"{layer['area']:.0%}{', off' if layer['on_subject'] is False else ''}"
+
+
 def _key_line(nets: list[dict[str, Any]]) -> str:
-    framed = " Framed: from here on focused." if any(net["focuses_at"] for net in nets) else ""
-    said = [_prediction(net) for net in nets]
-    key = f"↓ downsampling. Beneath: area above half of the maximum.{framed} All Ghost has Ghost for ACH."
-    return f"{key}\n{'; '.join(said)}."
+    off = any(layer["on_subject"] is False for net in nets for layer in net["layers"])
+    key = "↓ downsampling. Beneath: area above half of the maximum" + (
+        "; off: the maximum is outside the box." if off else "."
+    )
+    if any(net["focuses_at"] for net in nets):
+        key += " Framed: from here on focused."
+    return f"{key}\nAll Ghost has Ghost for ACH. {'; '.join(_prediction(net) for net in nets)}."
 
 
 def _prediction(net: dict[str, Any]) -> str:
@@ -157,9 +167,12 @@ def _alt(nets: list[dict[str, Any]]) -> str:
         f"the layer speaks for the predicted class; layers {arrows} downsample."
     ]
     for net in nets:
-        areas = " ".join("zero" if layer["area"] is None else f"{layer['area']:.0%}" for layer in net["layers"])
+        areas = "; ".join(_area(layer) for layer in net["layers"])
         where = f"from layer {net['focuses_at']} on" if net["focuses_at"] else "nowhere"
-        said.append(f"{_prediction(net)} and focuses {where}; area above half of the maximum by layer: {areas}.")
+        said.append(
+            f"{_prediction(net)} and focuses {where}; area above half of the maximum by layer (off: the maximum is "
+            f"outside the subject's box): {areas}."
+        )
     return " ".join(said)
 
 
