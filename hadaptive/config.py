@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
-from hadaptive.recipes import Recipe
+from hadaptive.recipes import Recipe, TextRecipe
 from hadaptive.run import Name
 
 
@@ -40,11 +40,28 @@ class Variant(Strict):
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the builder")
 
 
+class TextModel(Strict):
+    """A net of Table 13; its key is the name `hadaptive.nn.text` knows it by."""
+
+    label: str = Field(min_length=1, description="what a table prints")
+
+
 class Task(Strict):
-    """What a task is trained on, and how."""
+    """What a task is trained on; each kind of task adds how, a recipe."""
 
     dataset: Name
+
+
+class ImageTask(Task):
+    """An image classification."""
+
     recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}))
+
+
+class TextTask(Task):
+    """A classification of sentences or pairs of them."""
+
+    recipe: TextRecipe = Field(default_factory=lambda: TextRecipe.model_validate({}))
 
 
 class Latency(Strict):
@@ -58,10 +75,12 @@ class Latency(Strict):
 class Tasks(Strict):
     """The tasks of a scale; what is not here says "not part of scale ..." in its cells."""
 
-    cifar100: Task | None = None
-    imagenet1k: Task | None = None
+    cifar100: ImageTask | None = None
+    imagenet1k: ImageTask | None = None
+    sst2: TextTask | None = None
+    mnli: TextTask | None = None
 
-    def named(self) -> dict[str, Task]:
+    def named(self) -> dict[str, ImageTask | TextTask]:
         """The tasks there are, by name."""
         return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
 
@@ -108,13 +127,14 @@ class Params(Strict):
         "all", description="only these models are run; `all`, a list, or names separated by commas"
     )
     zoo: dict[Name, Model] = Field(min_length=1)
+    text: dict[Name, TextModel] = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(default_factory=dict)
     data: DataSettings = Field(default_factory=DataSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Params:
-        scales, zoo = list(self.scales), list(self.zoo)
+        scales, zoo = list(self.scales), [*self.zoo, *self.text]
         _known("scale", self.scale, scales, at=("scale",))
         for model in self.models if self.models != "all" else []:
             _known("model", model, zoo, at=("models",))

@@ -24,3 +24,44 @@ class Recipe(BaseModel):
     channels_last: bool = Field(True, description="NHWC memory order")
     compile: bool = Field(False, description="torch.compile the model")
     train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
+
+    def said(self) -> str:
+        """In a few words, for a caption."""
+        examples = f"{self.train_examples} training images" if self.train_examples else "all training images"
+        return f"{examples}, {self.image_size} px, {epochs(self.epochs)}, batch {self.batch_size}, {self.precision}"
+
+
+class TextRecipe(BaseModel):
+    """How BERT is trained, from random weights (appendix A.6), and how large it is. Defaults are the paper's settings.
+
+    What the paper leaves open is as in BERT (Devlin et al., 2019) and in transformers' Trainer: AdamW, no weight decay
+    on biases and normalisations, after warm-up a linear decay to 0, gradients clipped at norm 1. The width is the
+    paper's 768 or, at a small scale, less; the tables say which.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(3, ge=1, description="passes over the training set")
+    batch_size: int = Field(32, ge=2, description="examples a step")
+    lr: float = Field(2e-5, gt=0, description="AdamW's learning rate at its peak")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay, on matrices")
+    warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps with linear warm-up, linear to 0 after it")
+    clip: float = Field(1.0, gt=0, description="largest norm of all gradients together")
+    word_pieces: int = Field(128, ge=8, le=512, description="most word pieces of an example, special ones included")
+    width: int = Field(768, ge=8, description="channels of the net; the paper's is 768")
+    heads: int = Field(12, ge=1, description="heads of attention; they divide the width")
+    train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
+
+    def said(self) -> str:
+        """In a few words, for a caption."""
+        examples = f"{self.train_examples} training examples" if self.train_examples else "all training examples"
+        width = f"{self.width} channels" + ("" if self.width == PAPER_WIDTH else f" in place of {PAPER_WIDTH}")
+        steps = f"{epochs(self.epochs)}, batch {self.batch_size}, learning rate {self.lr:g}"
+        return f"{examples}, {width}, {self.word_pieces} word pieces, {steps}"
+
+
+PAPER_WIDTH = 768
+
+
+def epochs(count: int) -> str:
+    return f"{count} epoch{'s' if count > 1 else ''}"

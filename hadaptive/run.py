@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hadaptive.recipes import Recipe
+from hadaptive.recipes import Recipe, TextRecipe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -63,6 +63,12 @@ class Classification(Run):
     """A training of an image classifier (section 5.3)."""
 
     recipe: Recipe
+
+
+class Text(Run):
+    """A training of a classifier of sentences or pairs of them (appendix A.6, Table 13)."""
+
+    recipe: TextRecipe
 
 
 class Measure(Executed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hadaptive.run import Classification, Run
+from hadaptive.run import Classification, Run, Text
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,5 @@ class Task:
 
 
 CLASSIFICATION = Task(Classification, "hadaptive.train.classify", "top1_last", "top-1 (%)")
-TASKS = {"cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION}
+TEXT = Task(Text, "hadaptive.train.text", "top1_last", "accuracy (%)")
+TASKS = {"cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION, "sst2": TEXT, "mnli": TEXT}

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hadaptive.config import Params
+from hadaptive.config import ImageTask, Params
 from hadaptive.data.settings import available
 from hadaptive.errors import UserError, nearest
+from hadaptive.experiments.text import texts
 from hadaptive.run import Classification, Run
-from hadaptive.tasks import CLASSIFICATION, TASKS
+from hadaptive.tasks import TASKS
 
 
 def options(params: Params, variant: str) -> dict[str, object]:
@@ -40,13 +41,13 @@ def selected(params: Params, model: str) -> bool:
 
 def runs(params: Params) -> dict[str, Run]:
     """Every training of the chosen scale, by id. Tasks whose data cannot be had are left out (see `absent_tasks`)."""
-    return {run.id: run for run in _classifiers(params)}
+    return {run.id: run for run in (*_classifiers(params), *texts(params, absent_tasks(params)))}
 
 
 def _classifiers(params: Params) -> Iterator[Classification]:
     scale, absent = params.scales[params.scale], absent_tasks(params)
     for task, settings in scale.tasks.named().items():
-        if task in absent or TASKS[task] is not CLASSIFICATION:
+        if task in absent or not isinstance(settings, ImageTask):
             continue
         for model, variant in pairs(params):
             for seed in scale.seeds:
@@ -77,6 +78,8 @@ def find(params: Params, run_id: str) -> Run:
 def code_of(model: str, options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """Modules that make a model besides the zoo: only ours and retrofits have some, so ACH retrains no baseline."""
     ours = ("hadaptive.nn.hadaptive_net",) if model.startswith("hadaptive_net") else ()
+    if (options or {}).get("feed_forward") == "ach":
+        return ("hadaptive.nn.text_ach",)
     return (*ours, "hadaptive.nn.retrofit") if "retrofit" in (options or {}) else ours
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.frames.frame import Note, Records
 
-TASKS = {"cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k"}
+TASKS = {
+    "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k", "sst2": "SST-2", "mnli": "MNLI's matched validation set",
+}  # fmt: skip
 DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "Mobile"}
 WHERE = ("device", "processor", "runtime")  # what a latency record may say of where it ran
 
