@@ -11,15 +11,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hadaptive.data.errors import DataError
 from hadaptive.data.prepared import MANIFEST, SCHEMA
-from hadaptive.data.vocabulary import Vocabulary
 from hadaptive.records import atomic, sha256, write_json
+
+if TYPE_CHECKING:  # a change of how the vocabulary is obtained trains nothing again
+    from hadaptive.data.vocabulary import Vocabulary
 
 PARTS = ("pieces", "ends", "labels")
 

@@ -34,15 +34,16 @@ def keep(lengths_NS: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     """How many pieces of each sentence stay where an example may have `limit`, its special pieces included.
 
     Of two sentences the longer loses pieces, from its end, until both together fit ("longest first", as the reference
-    tokenizer); where both must, they end equal, the first one longer by one if the room is odd.
+    tokenizer); where both must, they end equal, the longer (else the second) one piece longer if the room is odd.
     """
     sentences = lengths_NS.shape[1]
     room = limit - 1 - sentences  # [CLS], and a [SEP] each
     if sentences == 1:
         return np.minimum(lengths_NS, np.int64(room))
     first_N, second_N = lengths_NS.T
-    kept_first_N = np.minimum(first_N, np.maximum(room - second_N, (room + 1) // 2))
-    kept_second_N = np.minimum(second_N, np.maximum(room - first_N, room // 2))
+    half_N = (room + (first_N > second_N)) // 2
+    kept_first_N = np.minimum(first_N, np.maximum(room - second_N, half_N))
+    kept_second_N = np.minimum(second_N, np.maximum(room - first_N, room - half_N))
     return np.stack((kept_first_N, kept_second_N), axis=1)
 
 
