@@ -38,5 +38,5 @@ def accuracy(records: Records, task: str, cells: Sequence[Cell]) -> Iterator[Not
     n = max((cell.n for cell in cells), default=0)
     seeds = f"mean and sample standard deviation over {n} seeds" if n > 1 else "one seed"
     if n:
-        data = "the stand-in data" if records.spec.source(task).stand_in else TASKS[task]
+        data = f"the stand-in for {TASKS[task]}" if records.spec.source(task).stand_in else TASKS[task]
         yield Note(task, f"Accuracy on {data}: after the last epoch, {seeds}.")
