@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
 from hadaptive.explain.settings import ExplainSettings, named_photos
-from hadaptive.recipes import DetectionRecipe, Recipe
+from hadaptive.recipes import DetectionRecipe, Recipe, TextRecipe
 from hadaptive.run import Name
 
 
@@ -41,11 +41,16 @@ class Variant(Strict):
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the builder")
 
 
+class TextModel(Strict):
+    """A net of Table 13; its key is the name `hadaptive.nn.text` knows it by."""
+
+    label: str = Field(min_length=1, description="what a table prints")
+
+
 class Task(Strict):
-    """What a task is trained on, and how. Every kind of task has a subclass with its recipe."""
+    """What a task is trained on. Every kind of task has a subclass that adds how: its recipe."""
 
     dataset: Name
-    recipe: Any
 
 
 class ClassificationTask(Task):
@@ -58,6 +63,12 @@ class DetectionTask(Task):
     """A task of object detection."""
 
     recipe: DetectionRecipe = Field(default_factory=lambda: DetectionRecipe.model_validate({}))
+
+
+class TextTask(Task):
+    """A classification of sentences or pairs of them."""
+
+    recipe: TextRecipe = Field(default_factory=lambda: TextRecipe.model_validate({}))
 
 
 class Latency(Strict):
@@ -74,8 +85,10 @@ class Tasks(Strict):
     cifar100: ClassificationTask | None = None
     imagenet1k: ClassificationTask | None = None
     coco: DetectionTask | None = None
+    sst2: TextTask | None = None
+    mnli: TextTask | None = None
 
-    def named(self) -> dict[str, Task]:
+    def named(self) -> dict[str, ClassificationTask | DetectionTask | TextTask]:
         """The tasks there are, by name."""
         return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
 
@@ -129,6 +142,7 @@ class Params(Strict):
         True, description="take committed records of Runs whose settings are exactly these; false: run everything"
     )
     zoo: dict[Name, Model] = Field(min_length=1)
+    text: dict[Name, TextModel] = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(default_factory=dict)
     detection: dict[Name, Model] = Field(min_length=1, description="backbones of SSD, the rows of Table 6")
     data: DataSettings = Field(default_factory=DataSettings)
@@ -137,7 +151,7 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Params:
-        scales, zoo = list(self.scales), list({**self.zoo, **self.detection})
+        scales, zoo = list(self.scales), list({**self.zoo, **self.detection, **self.text})
         _known("scale", self.scale, scales, at=("scale",))
         for model in self.models if self.models != "all" else []:
             _known("model", model, zoo, at=("models",))

@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+PAPER_WIDTH = 768  # channels of BERT in Table 13
+
 
 class Recipe(BaseModel):
     """How a classifier is trained (section 5.3). Defaults are the paper's settings to the letter."""
@@ -74,6 +76,35 @@ class DetectionRecipe(BaseModel):
         return f"{train}, {test}, {self.image_size} px, {epochs(self)}, batch {self.batch_size}, {self.precision}"
 
 
-def epochs(recipe: Recipe | DetectionRecipe) -> str:
+class TextRecipe(BaseModel):
+    """How BERT is trained, from random weights (appendix A.6), and how large it is. Defaults are the paper's settings.
+
+    What the paper leaves open is as in BERT (Devlin et al., 2019) and in transformers' Trainer: AdamW, no weight decay
+    on biases and normalisations, after warm-up a linear decay to 0, gradients clipped at norm 1. The width is the
+    paper's 768 or, at a small scale, less; the tables say which.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(3, ge=1, description="passes over the training set")
+    batch_size: int = Field(32, ge=2, description="examples a step")
+    lr: float = Field(2e-5, gt=0, description="AdamW's learning rate at its peak")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay, on matrices")
+    warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps with linear warm-up, linear to 0 after it")
+    clip: float = Field(1.0, gt=0, description="largest norm of all gradients together")
+    word_pieces: int = Field(128, ge=8, le=512, description="most word pieces of an example, special ones included")
+    width: int = Field(768, ge=8, description="channels of the net; the paper's is 768")
+    heads: int = Field(12, ge=1, description="heads of attention; they divide the width")
+    train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
+
+    def about(self) -> str:
+        """What of it a caption says."""
+        examples = f"{self.train_examples} training examples" if self.train_examples else "all training examples"
+        width = f"{self.width} channels" + ("" if self.width == PAPER_WIDTH else f" in place of {PAPER_WIDTH}")
+        steps = f"{epochs(self)}, batch {self.batch_size}, learning rate {self.lr:g}"
+        return f"{examples}, {width}, {self.word_pieces} word pieces, {steps}"
+
+
+def epochs(recipe: Recipe | DetectionRecipe | TextRecipe) -> str:
     """Number of epochs, in words."""
     return f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"

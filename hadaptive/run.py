@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hadaptive.recipes import DetectionRecipe, Recipe
+from hadaptive.recipes import DetectionRecipe, Recipe, TextRecipe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -69,6 +69,12 @@ class Detection(Run):
     """A training of SSD on a model as its backbone (section 5.4)."""
 
     recipe: DetectionRecipe
+
+
+class Text(Run):
+    """A training of a classifier of sentences or pairs of them (appendix A.6, Table 13)."""
+
+    recipe: TextRecipe
 
 
 class Measure(Executed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hadaptive.run import Classification, Detection, Run
+from hadaptive.run import Classification, Detection, Run, Text
 
 
 @dataclass(frozen=True)
@@ -19,4 +19,7 @@ class Task:
 
 CLASSIFICATION = Task(Classification, "hadaptive.train.classify", "top1_last", "top-1 (%)")
 DETECTION = Task(Detection, "hadaptive.train.detect", "map_last", "mAP (%)")
-TASKS = {"cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION, "coco": DETECTION}
+TEXT = Task(Text, "hadaptive.train.text", "top1_last", "accuracy (%)")
+TASKS = {
+    "cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION, "coco": DETECTION, "sst2": TEXT, "mnli": TEXT,
+}  # fmt: skip

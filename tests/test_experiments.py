@@ -13,7 +13,7 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, ExplainMeasure, KernelMeasure, VarianceMeasure
+from hadaptive.run import Classification, ExplainMeasure, KernelMeasure, Text, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -69,6 +69,28 @@ def test_a_selection_restricts_runs_and_says_so_in_the_table() -> None:
     spec = experiments.tables(given)["table7"]
     assert len(spec.rows) == 19 and spec.sources["cifar100"].selected == ("hadaptive_net_s", "starnet_s1")
     assert {path.parts[3] for path in records_needed(spec)} == {"hadaptive_net_s", "starnet_s1"}
+
+
+def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
+    given = params(scale="paper")
+    runs, spec = experiments.runs(given), experiments.tables(given)["table13"]
+    assert len(spec.rows) == 8 and {row.published for row in spec.rows} == set(published("table13"))
+    assert {path.parent.relative_to("results/paper").as_posix() for path in records_needed(spec)} == {
+        run.id for run in runs.values() if isinstance(run, Text)
+    }
+    run = runs["mnli/bert_12/ffn_ach/seed2"]
+    assert isinstance(run, Text) and Text.model_validate_json(run.dumps()) == run
+    said = {"epochs": 3, "batch_size": 32, "lr": 2e-5, "warmup": 0.1, "weight_decay": 0.01, "word_pieces": 128}
+    assert {name: getattr(run.recipe, name) for name in said} == said and run.recipe.width == 768
+    assert experiments.trainer_code(run) == ("hadaptive.train.text", "hadaptive.nn.text_ach")
+    assert experiments.trainer_code(runs["mnli/bert_12/base/seed0"]) == ("hadaptive.train.text",)
+    assert "768 channels," in spec.about and "px" not in spec.about
+    small = experiments.tables(params())["table13"].about
+    assert "64 channels in place of 768" in small and "a small grammar of entailment in place of 10% of MNLI" in small
+    assert set(experiments.runs(params(models=["bert_6"]))) == {
+        f"{task}/bert_6/{variant}/seed0"
+        for task in ("sst2", "mnli") for variant in ("base", "ffn_fixed", "ffn_ach", "ffn_two_thirds")
+    }  # fmt: skip
 
 
 def test_absent_data_are_a_reason_not_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +252,9 @@ def test_grad_cam_looks_with_every_seed_of_both_nets() -> None:
 
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = experiments.claims(params())
-    assert set(spec.tables) == {"table1", "table2", "table5", "table6", "table8", "figure3_table", "v1_table1"}
+    assert set(spec.tables) == {
+        "table1", "table2", "table5", "table6", "table8", "table13", "figure3_table", "v1_table1",
+    }  # fmt: skip
     needed = records_needed(spec)
     assert len(needed) == len(set(needed))
     alone = ["variance", "explain/flower", "explain/china"]

@@ -47,7 +47,7 @@ def _data(a: argparse.Namespace) -> None:
         raise UserError(f"unknown data set {a.dataset!r}.{nearest(a.dataset, list(DATASETS))}")
     settings = DataSettings.model_validate_json(a.settings) if a.settings else params(a).data
     manifest = prepare(a.dataset, a.out or Path("data/prepared", a.dataset), settings)
-    print(f"{a.dataset}: {manifest['counts']} images of {manifest['num_classes']} classes, from {manifest['source']}")
+    print(f"{a.dataset}: {manifest['counts']} examples of {manifest['num_classes']} classes, from {manifest['source']}")
 
 
 def _train(a: argparse.Namespace) -> None:

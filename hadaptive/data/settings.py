@@ -38,6 +38,10 @@ DATASETS: dict[str, Dataset] = {
     "tiny_imagenet": Dataset("Tiny ImageNet", "folder", "hadaptive.data.image_folder", "tiny-imagenet"),
     "coco": Dataset("COCO 2017", "large", "hadaptive.data.coco", "coco"),
     "shapes": Dataset("drawn shapes", "embedded", "hadaptive.data.shapes"),
+    "sentiment": Dataset("a small grammar of sentiment", "embedded", "hadaptive.data.grammar"),
+    "entailment": Dataset("a small grammar of entailment", "embedded", "hadaptive.data.grammar"),
+    "sst2": Dataset("SST-2", "download", "hadaptive.data.glue"),
+    "mnli": Dataset("10% of MNLI", "download", "hadaptive.data.glue"),
 }
 
 
@@ -56,6 +60,7 @@ class DataSettings(BaseModel):
     root: Path | None = Field(default=None, description=f"folder with local copies; default: ${ENVIRONMENT_VARIABLE}")
     folders: dict[str, Path] = Field(default={}, description="image folders by data set, when not under root")
     mirrors: dict[str, list[str]] = Field(default={}, description="addresses tried before the official, by data set")
+    vocabulary: Path | None = Field(default=None, description="bert-base-uncased's vocab.txt, when not under root")
     downloads: Path = Field(default=Path("data/downloads"), description="where downloaded archives are kept")
     timeout_s: float = Field(default=30.0, gt=0, description="seconds without an answer before a server is given up")
 

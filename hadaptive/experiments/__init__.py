@@ -11,7 +11,8 @@ from hadaptive.experiments.measures import (
     variance_measure,
 )
 from hadaptive.experiments.papers import claims, figures, tables
-from hadaptive.experiments.runs import absent_tasks, code_of, find, options, runs, trainer_code
+from hadaptive.experiments.runs import code_of, find, runs, trainer_code
+from hadaptive.experiments.selection import absent_tasks, options
 from hadaptive.experiments.targets import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS, check_target
 
 __all__ = [

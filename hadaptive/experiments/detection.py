@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from hadaptive.config import Params
-from hadaptive.experiments.runs import runs
+from collections.abc import Iterator, Mapping
+
+from hadaptive.config import DetectionTask, Params
+from hadaptive.experiments.selection import absent_tasks, options, seeds, selected
 from hadaptive.paper.spec import FigureSpec, Row, Source, TableSpec
 from hadaptive.run import Detection
 
 TASK = "coco"
+
+
+def detections(params: Params, absent: Mapping[str, str]) -> Iterator[Detection]:
+    """Every training of a detector, of the tasks that are not `absent`."""
+    for task, settings in params.scales[params.scale].tasks.named().items():
+        if task in absent or not isinstance(settings, DetectionTask):
+            continue
+        for model, entry in params.detection.items():
+            for seed in seeds(params, model) if selected(params, model) else []:
+                yield Detection(
+                    scale=params.scale, task=task, model=model, variant=entry.variant,
+                    options=options(params, entry.variant), dataset=settings.dataset, recipe=settings.recipe, seed=seed,
+                )  # fmt: skip
 
 
 def table6(params: Params, source: Source, about: str) -> TableSpec:
@@ -28,11 +43,7 @@ def table6(params: Params, source: Source, about: str) -> TableSpec:
 
 def figure(params: Params, about: str) -> FigureSpec:
     """Detections drawn on sample images: those of the last of our nets that is trained, the largest."""
-    ours = [
-        run
-        for run in runs(params).values()
-        if isinstance(run, Detection) and params.detection[run.model].cite == "ours"
-    ]
+    ours = [run for run in detections(params, absent_tasks(params)) if params.detection[run.model].cite == "ours"]
     label = f"SSD on {params.detection[ours[-1].model].label}; " if ours else ""
     first = [run.id for run in ours if run.model == ours[-1].model][:1]
     return FigureSpec(

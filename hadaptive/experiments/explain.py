@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hadaptive.config import Params
-from hadaptive.experiments.runs import runs, seeds
+from hadaptive.experiments.runs import runs
+from hadaptive.experiments.selection import seeds
 from hadaptive.explain.settings import CREDITS, EMBEDDED, named_photos
 from hadaptive.paper.spec import FigureSpec
 from hadaptive.run import Classification, ExplainMeasure

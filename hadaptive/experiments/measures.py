@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hadaptive.config import Params
-from hadaptive.experiments.runs import options, pairs, runs, seeds
+from hadaptive.experiments.runs import runs
+from hadaptive.experiments.selection import options, pairs, seeds
 from hadaptive.run import Classification, KernelMeasure, Measure, VarianceMeasure
 
 TABLE4_NET = "hadaptive_net_l"

@@ -11,17 +11,18 @@ from hadaptive.experiments.executed import executed
 from hadaptive.experiments.explain import explain_figures, explain_measures
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.reference import usable
-from hadaptive.experiments.runs import absent_tasks, all_pairs
+from hadaptive.experiments.selection import absent_tasks, all_pairs
+from hadaptive.experiments.text import text_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
 from hadaptive.paper.frames.layouts import LAYOUTS, Layout
 from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec, record_ids_needed
-from hadaptive.tasks import TASKS
+from hadaptive.tasks import TASKS, TEXT
 
 IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
     "native": "Native", "direct_indexing": "Direct-Indexing", "parity_balanced": "Parity-Balanced", "fused": "Fused",
 }  # fmt: skip
-IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
+IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7 and, with their settings, of every caption on images
 
 
 def tables(params: Params) -> dict[str, TableSpec]:
@@ -122,7 +123,7 @@ def _table7(params: Params) -> TableSpec:
 
 def _grid(params: Params, name: str, layout: Layout) -> TableSpec:
     """A table of `layouts`: its rows with a reason where params.yaml lacks one."""
-    known = set(all_pairs(params))
+    known = {*all_pairs(params), *text_pairs(params)}
     rows = [
         row if (row.model, row.variant) in known
         else row.model_copy(update={"absent": f"{row.model}/{row.variant} is not in params.yaml"})
@@ -142,7 +143,7 @@ def _grid(params: Params, name: str, layout: Layout) -> TableSpec:
         table=name,
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
-        about=about(params, latency="latency" in needed),
+        about=about(params, _tasks_of(needed), latency="latency" in needed),
         rows=tuple(rows),
         sources=sources,
     )
@@ -167,16 +168,20 @@ def _sources(params: Params, names: list[str]) -> dict[str, Source]:
     return found
 
 
+def _tasks_of(sources: list[str]) -> tuple[str, ...]:
+    """The tasks a caption speaks of: those of text where the table has some, else those on images."""
+    return tuple(name for name in sources if name in TASKS and TASKS[name] is TEXT) or IMAGE_TASKS
+
+
 def about(params: Params, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = True) -> str:
-    """One line on the chosen scale for a caption: data, image size, epochs, examples, and how latency is measured."""
+    """One line on the chosen scale for a caption: data and recipe of some tasks, and how latency is measured."""
     scale = params.scales[params.scale]
     parts = []
     for name, task in scale.tasks.named().items():
-        if name not in tasks:
-            continue
-        title = DATASETS[task.dataset].title
-        data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
-        parts.append(f"{data} ({task.recipe.about()})")
+        if name in tasks:
+            title = DATASETS[task.dataset].title
+            data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
+            parts.append(f"{data} ({task.recipe.about()})")
     counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
     seeds = f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
     measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"

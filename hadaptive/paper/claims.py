@@ -33,6 +33,28 @@ class Greater:
     more: str
     less: str
 
+    @property
+    def rows(self) -> list[str]:
+        return [self.more, self.less]
+
+
+@dataclass(frozen=True)
+class Nearer:
+    """In one column of a table the cell of the row `one` is nearer to that of `near` than to that of `far`.
+
+    What is compared is twice the one with the sum of the two, `near` being the greater; so noises add up.
+    """
+
+    table: str
+    column: str
+    one: str
+    near: str
+    far: str
+
+    @property
+    def rows(self) -> list[str]:
+        return [self.one, self.near, self.far]
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -41,7 +63,7 @@ class Claim:
     number: str
     statement: str
     source: str
-    expects: tuple[Greater, ...] = ()
+    expects: tuple[Greater | Nearer, ...] = ()
     findings: Findings | None = None  # what else it rests on, besides comparisons
 
 
@@ -89,6 +111,12 @@ def _blocks(column: str) -> tuple[Greater, ...]:
     return _all("table2", column, *raised, *(("IB 9, 10", row) for row in (*late[:2], *early)))
 
 
+def _between(layers: int, column: str) -> tuple[Greater | Nearer, ...]:
+    """Claim 10 for one net and one task: fixed < ACH < FFN, and ACH nearer the FFN."""
+    fixed, ach, full = (f"BERT-{layers}: {kind}" for kind in ("FFN, fixed channels", "ACH", "FFN"))
+    return (*_all("table13", column, (ach, fixed), (full, ach)), Nearer("table13", column, ach, near=full, far=fixed))
+
+
 _NETS5 = ("MobileNetV3-S", "MobileNetV4-S", "ShuffleNetV2-1.0", "StarNet-S1")
 _RAISED5 = tuple((f"{net} (repl.)", net) for net in _NETS5 if net != "MobileNetV4-S")
 _PARTS = ("(1) no pointwise conv", "(2) no ECA", "(3) fixed channels", "(4) batch norm")
@@ -117,6 +145,9 @@ CLAIMS = (
           (*_all("table8", "top1", *((f"{net} (replaced)", net) for net in _VITS)),
            *_all("table8", "params_m", *((net, f"{net} (replaced)") for net in _VITS)),
            *_all("table8", "gflops", *((net, f"{net} (replaced)") for net in _VITS)))),
+    Claim("10", "In BERT, ACH lies between the feed-forward layer of fixed width and the full one, nearer the full one",
+          "Table 13", tuple(each for layers in (6, 12) for task in ("sst2", "mnli10")
+                            for each in _between(layers, task))),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
           findings=normaliser.findings),
@@ -157,21 +188,44 @@ class _Table:
         self.cells = frames[1].cells
         self.rows = {row.label: n for n, row in enumerate(self.spec.rows)}
 
-    def verdict(self, expected: Greater) -> Verdict:
-        column = self.columns[expected.column]
-        missing = [label for label in (expected.more, expected.less) if label not in self.rows]
+    def verdict(self, expected: Greater | Nearer) -> Verdict:
+        column, rows = self.columns[expected.column], expected.rows
+        nearer = isinstance(expected, Nearer)
+        said = f"{column.title}: " + (
+            f"{rows[0]} nearer {rows[1]} than {rows[2]}" if nearer else f"{rows[0]} > {rows[1]}"
+        )
+        missing = [row for row in rows if row not in self.rows]
         if missing:
-            said = f"{column.title}: {expected.more} > {expected.less}"
             return Verdict(said, NOT_RUN, f"params.yaml has no row {' and '.join(missing)}")
-        places = (self.rows[expected.more], self.rows[expected.less])
-        more, less = (self.cells[column.key][n] for n in places)
+        places = [self.rows[row] for row in rows]
+        cells = [self.cells[column.key][n] for n in places]
         printed = [self.cells[f"{column.key}_published"][n] for n in places]
-        said = f"{column.title}: {expected.more} > {expected.less}"
-        verdict, because = self._compare(more, less, column)
+        if nearer:
+            verdict, because = self._nearer(cells, column)
+        else:
+            verdict, because = self._compare(cells[0], cells[1], column)
         known = [cell.value for cell in printed if cell.value is not None]
-        paper = "" if len(known) < 2 else HOLDS if known[0] > known[1] else CONTRADICTED
+        paper = ""
+        if len(known) == len(printed):
+            agrees = 2 * known[0] > known[1] + known[2] if nearer else known[0] > known[1]
+            paper = HOLDS if agrees else CONTRADICTED
         stand_in = self.spec.source(column.source).stand_in is not None and column.spread
         return Verdict(said, verdict, because, paper, stand_in)
+
+    def _nearer(self, cells: Sequence[Cell], column: Column) -> tuple[str, str]:
+        values = [cell.value for cell in cells if cell.value is not None]
+        if len(values) < len(cells):
+            reasons = [cell.remark.text for cell in cells if cell.value is None and cell.remark]
+            return NOT_RUN, "; ".join(dict.fromkeys(reasons))
+        one, near, far = values
+        numbers = f"{near - one:.4g} from the one, {one - far:.4g} from the other"
+        widths = [self._noise(cell, column) for cell in cells]
+        if None in widths:
+            return NOT_RUN, f"{numbers}; the records do not say how many examples were tested"
+        noise = sum(width * times for width, times in zip(widths, (2, 1, 1), strict=True) if width is not None)
+        gap = 2 * one - near - far
+        because = f"{numbers}: {gap:+.3g}, noise {noise:.2g}"
+        return NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED, because
 
     def _compare(self, more: Cell, less: Cell, column: Column) -> tuple[str, str]:
         reasons = [cell.remark.text for cell in (more, less) if cell.value is None and cell.remark]

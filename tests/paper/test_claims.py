@@ -61,11 +61,11 @@ def curves(accuracy: Put, dysoft: Any, dysig: Any, dyalge: Any) -> None:
 
 def test_nothing_run_is_no_verdict_and_the_paper_is_held_to_its_own_numbers(tmp_path: Path) -> None:
     found = judged(spec(), tmp_path)
-    assert [claim.number for claim in CLAIMS] == ["1", "2", "2, v1", "5", "6", "7", "9", "13", "14", "15"]
+    assert [claim.number for claim in CLAIMS] == ["1", "2", "2, v1", "5", "6", "7", "9", "10", "13", "14", "15"]
     assert {each.verdict for each in found.values()} == {NOT_RUN}
     assert {part.because for part in found["1"].parts} == {"not run"}
     paper = {number: each.paper for number, each in found.items()}
-    assert paper == {**dict.fromkeys(("1", "5", "6", "9", "15"), HOLDS), "2": CONTRADICTED, "2, v1": CONTRADICTED,
+    assert paper == {**dict.fromkeys(("1", "5", "6", "7", "9", "10", "15"), HOLDS), "2": CONTRADICTED, "2, v1": CONTRADICTED,
                      "13": "", "14": ""}  # fmt: skip
     wrong = {part.said for part in found["2"].parts if part.paper == CONTRADICTED}
     assert wrong == {"Top-1: IB 9 > /", "Top-1: / > IB 8"}, "blocks 8 and 9, see the erratum"
@@ -202,3 +202,26 @@ def test_strict_fails_where_one_is_contradicted_on_real_data(
     said = capsys.readouterr()
     assert ("contradicted at scale cpu: claims 1;" in said.err) is (code == 1)
     assert "paper_tables/claims.md" in said.out
+
+
+@pytest.mark.parametrize(
+    ("ach", "verdict", "gap"),
+    [(78.0, HOLDS, "2 from the one, 8 from the other"), (74.0, CONTRADICTED, "6 from the one"), (75.1, NOISE, "4.9")],
+)
+def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: float, verdict: str, gap: str) -> None:
+    found = experiments.claims(config.load(ROOT / "params.yaml"))
+    table = found.tables["table13"]
+    sources = {key: each.model_copy(update={"stand_in": None}) for key, each in table.sources.items()}
+    table = table.model_copy(update={"sources": sources, "scale": "cpu"})
+    given = found.model_copy(update={"scale": "cpu", "tables": {**found.tables, "table13": table}})
+    for variant, top1 in (("ffn_fixed", 70.0), ("ffn_ach", ach), ("base", 80.0)):
+        write(tmp_path / "results", {
+            "schema": 1, "id": f"sst2/bert_6/{variant}/seed0", "scale": "cpu", "status": "done",
+            "metrics": {"top1_last": top1}, "data": {"test_examples": IMAGES},
+        })  # fmt: skip
+    ten = judged(given, tmp_path)["10"]
+    assert len(ten.parts) == 12 and ten.paper == HOLDS, "the paper's numbers agree with its words"
+    part = ten.parts[2]
+    assert part.said == "SST-2: BERT-6: ACH nearer BERT-6: FFN than BERT-6: FFN, fixed channels"
+    assert part.verdict == verdict and gap in part.because and not part.demonstration
+    assert [each.verdict for each in ten.parts[3:]] == [NOT_RUN] * 9
