@@ -66,9 +66,9 @@ class Classification(Run):
 
 
 class Measure(Executed):
-    """A measurement of a model that needs no training: its complexity or its latency."""
+    """A measurement of a model that needs no training: its complexity, its latency, or its layers (Table 9)."""
 
-    kind: Literal["complexity", "latency"]
+    kind: Literal["complexity", "latency", "structure"]
     model: Name
     variant: Name
     options: dict[str, Any] = Field(default_factory=dict)
@@ -97,6 +97,17 @@ class VarianceMeasure(Executed):
     """A measurement of the variances of cross-Hadamard products (appendix A.2)."""
 
     kind: Literal["variance"] = "variance"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.kind
+
+
+class ExpansionMeasure(Executed):
+    """Operations of pointwise convolution, Ghost module and ACH over channels and over ratios (Figures 5 and 6)."""
+
+    kind: Literal["expansions"] = "expansions"
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @property

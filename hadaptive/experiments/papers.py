@@ -5,6 +5,7 @@ from __future__ import annotations
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
+from hadaptive.experiments.overview import expansion_measure, overview_figures, table9
 from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
@@ -21,7 +22,7 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
-    return {"table4": _table4(params), "table7": _table7(params), **grids}
+    return {"table4": _table4(params), "table7": _table7(params), "table9": table9(params), **grids}
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -33,6 +34,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
     found = (
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
+        *overview_figures(params, _table7(params)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
     )
     return {figure.figure: figure for figure in found}
@@ -46,6 +48,7 @@ def claims(params: Params) -> ClaimsSpec:
         demonstration=params.scales[params.scale].stand_in,
         tables={name: known[name] for name in CLAIM_TABLES},
         variance=variance_measure(params).id,
+        expansions=expansion_measure(params).id,
     )
 
 

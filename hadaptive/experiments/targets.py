@@ -5,6 +5,7 @@ from __future__ import annotations
 from hadaptive.config import Params
 from hadaptive.errors import UserError, nearest
 from hadaptive.experiments.measures import kernel_measures, measures, variance_measure
+from hadaptive.experiments.overview import expansion_measure, structure_measure
 from hadaptive.experiments.papers import figures, tables
 from hadaptive.experiments.runs import runs
 
@@ -32,7 +33,8 @@ def check_target(params: Params, path: str) -> None:
             str(m.folder / f) for m in measures(params).values() for f in ("record.json", "model.onnx", "plain.onnx")
         ]
         known += [str(m.folder / "record.json") for m in kernel_measures(params).values()]
-        known.append(str(variance_measure(params).folder / "record.json"))
+        alone = (variance_measure(params), structure_measure(params), expansion_measure(params))
+        known += [str(m.folder / "record.json") for m in alone]
     else:
         return
     if path not in known:

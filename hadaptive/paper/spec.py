@@ -109,12 +109,15 @@ class FigureSpec(_Model):
 
 
 class ClaimsSpec(_Model):
-    """What the paper's claims are checked on: the tables they speak of, and the record on variances (appendix A.2)."""
+    """What the paper's claims are checked on: the tables they speak of, and the records on variances (appendix A.2)
+    and on ways of expanding channels (appendix A.5).
+    """
 
     scale: Part
     demonstration: bool = False
     tables: dict[Part, TableSpec]
     variance: RecordId
+    expansions: RecordId
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
@@ -138,7 +141,8 @@ def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path
         return list(dict.fromkeys([*shown, *(record_path(spec, each, results_root) for each in spec.records)]))
     if isinstance(spec, ClaimsSpec):
         found = [path for table in spec.tables.values() for path in records_needed(table, results_root)]
-        return list(dict.fromkeys([*found, record_path(spec, spec.variance, results_root)]))
+        alone = [record_path(spec, each, results_root) for each in (spec.expansions, spec.variance)]
+        return list(dict.fromkeys([*found, *alone]))
     ids = [
         record_id
         for source in spec.sources

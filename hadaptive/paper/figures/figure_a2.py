@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +30,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     else:
         layers, why = record["metrics"]["depth"], "Hadaptive-Net-S not trained in this run"
     made = style.figure(height_in=2.6)
-    marked = "Demonstration, not a result. " if spec.demonstration else ""
-    made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
+    style.heading(made, spec)
     axes = made.subplots(1, 2)
     for ax, (state, title) in zip(axes, STATES.items(), strict=True):
         ax.set_title(title)
@@ -63,11 +61,7 @@ def _number(value: float | None) -> str:
 
 def _panel(ax: Axes, layers: list[dict[str, Any]], why: str) -> None:
     if not layers:
-        ax.set_facecolor("#F7F7F7")
-        ax.set_xticks([])
-        ax.set_yticks([])
-        said = f"not measured:\n{textwrap.fill(why, 30)}"
-        ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+        style.empty(ax, why)
         return
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
