@@ -30,15 +30,15 @@ def record(measure: Measure) -> dict[str, Any]:
 def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
     """One entry a layer of Table 9: `layer`, `module` (CNA, AB, FN), channels `in` and `out`, and what is its kind's.
 
-    `size` is the side of a layer's output in pixels, `parameters` and `macs` are its own (trained form). The net goes
-    to the meta device. TypeError for a layer that is neither a ConvNormAct nor an AdaptiveBottleneck.
+    `size` is the side of a layer's output in pixels, `parameters` and `macs` are its own (trained form). The net is
+    left on the meta device, without gradients. TypeError for a layer that is no ConvNormAct and no AdaptiveBottleneck.
     """
     sizes: list[int] = []
 
     def note(_: nn.Module, __: tuple[Tensor, ...], out: Tensor) -> None:
         sizes.append(out.shape[-1])
 
-    net = net.to("meta").eval()
+    net = net.to("meta").eval().requires_grad_(False)
     hooks = [layer.register_forward_hook(note) for layer in net.features]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.empty(1, 3, image_size, image_size, device="meta"))
@@ -63,7 +63,7 @@ def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
 
 
 def _parameters(*modules: nn.Module) -> int:
-    return sum(p.numel() for module in modules for p in module.parameters() if p.requires_grad)
+    return sum(p.numel() for module in modules for p in module.parameters())
 
 
 def _layer(module: nn.Module) -> dict[str, Any]:

@@ -9,16 +9,18 @@ of parameters and FLOPs have no noise but rounding: what a table prints alike is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hadaptive.paper import complexity, normaliser
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.frames import TABLES
 from hadaptive.paper.frames.frame import Column, Frame, Records
-from hadaptive.paper.normaliser import Finding, findings
+from hadaptive.paper.normaliser import Finding
 from hadaptive.paper.spec import ClaimsSpec
 
+Findings = Callable[[ClaimsSpec, Path], Iterator[Finding]]
 HOLDS, NOISE, CONTRADICTED, NOT_RUN = "holds", "within noise", "contradicted", "not run"
 WORST_FIRST = (CONTRADICTED, NOT_RUN, NOISE, HOLDS)  # the verdict on a claim is that on its worst comparison
 
@@ -41,7 +43,7 @@ class Claim:
     statement: str
     source: str
     expects: tuple[Greater, ...] = ()
-    of_the_normaliser: bool = False  # appendix A.2, see `normaliser`
+    findings: Findings | None = None  # what a comparison of cells cannot say
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,11 @@ CLAIMS = (
           (*_all("table8", "top1", *((f"{net} (replaced)", net) for net in _VITS)),
            *_all("table8", "params_m", *((net, f"{net} (replaced)") for net in _VITS)),
            *_all("table8", "gflops", *((net, f"{net} (replaced)") for net in _VITS)))),
+    Claim("11", "The complexity of ACH over pointwise convolution is about m/n: flat in channels, linear in the ratio, "
+          "below Ghost", "Section 4.1, Figures 5 and 6", findings=complexity.findings),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
-          of_the_normaliser=True),
+          findings=normaliser.findings),
     Claim("15", "CrossHadaNorm is better than batch norm and than the unnormalised order", "v1, Table 1",
           _all("v1_table1", "top1", ("CrossHadaNorm", "(2) batch norm"),
                ("CrossHadaNorm", "(1) unnormalised features"))),
@@ -127,8 +131,8 @@ def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
     judged = []
     for claim in CLAIMS:
         parts = [tables[each.table].verdict(each) for each in claim.expects]
-        if claim.of_the_normaliser:
-            parts += [_of(finding) for finding in findings(spec, results_root)]
+        if claim.findings is not None:
+            parts += [_of(finding) for finding in claim.findings(spec, results_root)]
         judged.append(Judged(claim, tuple(parts)))
     return judged
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from hadaptive.paper import operations, style
 from hadaptive.paper.cells import Record, Remark, read_record
+from hadaptive.paper.complexity import ratio
 from hadaptive.paper.figures import Drawn
 from hadaptive.paper.spec import FigureSpec, record_path
 
@@ -68,12 +69,6 @@ LINES: dict[Look, str] = {
     "-": "by eqs. 12-14, corrected 15, 17", "--": "eqs. 15, 17 as printed", ":": "eqs. 16, 18 (short)",
     "-.": "section 4.1: 1/m",
 }  # fmt: skip
-
-
-def ratio(point: Any, way: str) -> float:
-    """Counted multiply-accumulates of a way of expanding over those of a pointwise convolution to the same width."""
-    convolved = point["pointwise"]["macs"] / point["pointwise"]["n"]
-    return float(point[way]["macs_with_hadamard"] / (convolved * point[way]["n"]))
 
 
 def draw(spec: FigureSpec, results_root: Path, sweep: Sweep) -> Drawn:

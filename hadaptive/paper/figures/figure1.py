@@ -83,8 +83,10 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     for band, ax in zip(bands, axes[:, 0], strict=True):
         ax.set_ylabel(_said(band, data))
     _legend(made, families, panels, data)
-    # textalloc works in pixels, so what constrains the layout must have done so, once and for all
-    made.draw_without_rendering()
+    for ax in axes.flat:  # names and their lines must not move what they name
+        ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
+    for _ in range(2):  # how many ticks there are depends on the layout, and the layout on their width
+        made.draw_without_rendering()
     made.set_layout_engine("none")
     for column, panel in enumerate(panels):
         for band, ax in zip(bands, axes[:, column], strict=True):

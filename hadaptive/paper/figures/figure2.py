@@ -23,7 +23,8 @@ WIDTH, HEIGHT = 11.0, 4.5
 MIDDLE, SCORES, BELOW = 1.85, 3.95, 0.32  # heights of the three paths
 STACK, TALL, SHORT = 0.3, 2.2, 1.3  # a feature map: width, heights
 INPUT, MIXED, SELECTED, TRIANGLE, OUTPUT = 0.4, 4.0, 5.9, 6.7, 10.2  # left sides
-SIDE, BOX = 1.8, 1.05  # of the triangle of products; a box's width
+SIDE = 1.8  # of the triangle of products
+BOX, WIDE, WIDEST = 1.05, 1.35, 1.9  # boxes
 UNCHOSEN = "#D5D9DD"
 NAMES = {
     "EcaScore": "ECA", "LearnedScore": "learned score", "EvaluationScore": "evaluation net",
@@ -94,20 +95,20 @@ def _module(ax: Axes, ach: dict[str, Any], said: dict[str, str]) -> None:
             diagram.arrow(ax, [(end, MIDDLE), (x - BOX / 2, MIDDLE)])
             diagram.box(ax, x, MIDDLE, BOX, 0.7, said[name], colour=style.COLOURS[0])
             end = x + BOX / 2
-    norm = 9.2
+    norm = 9.1
     for start, stop in ((end, MIXED), (MIXED + STACK, SELECTED), (SELECTED + STACK, TRIANGLE),
-                        (TRIANGLE + 0.53 * SIDE, norm - BOX / 2), (norm + BOX / 2, OUTPUT)):  # fmt: skip
+                        (TRIANGLE + 0.53 * SIDE, norm - WIDE / 2), (norm + WIDE / 2, OUTPUT)):  # fmt: skip
         diagram.arrow(ax, [(start, MIDDLE), (stop, MIDDLE)])
-    diagram.box(ax, norm, MIDDLE, BOX, 0.7, said["norm"], colour=style.OURS)
+    diagram.box(ax, norm, MIDDLE, WIDE, 0.7, said["norm"], colour=style.OURS)
     around = [(MIXED + STACK / 2, bottom), (MIXED + STACK / 2, BELOW), (OUTPUT + STACK / 2, BELOW)]
     diagram.arrow(ax, [*around, (OUTPUT + STACK / 2, bottom)])
     _words(ax, (MIXED + OUTPUT) / 2, BELOW - 0.04, "concatenate", "top")
     if "score" in said:
-        centre, choice, wide = MIXED + STACK / 2, SELECTED + STACK / 2, 2.0
+        centre, choice = MIXED + STACK / 2, SELECTED + STACK / 2
         diagram.arrow(ax, [(centre, top), (centre, SCORES - 0.35)])
-        diagram.box(ax, centre, SCORES, BOX, 0.7, said["score"], colour=style.COLOURS[2])
-        diagram.arrow(ax, [(centre + BOX / 2, SCORES), (choice - wide / 2, SCORES)])
-        diagram.box(ax, choice, SCORES, wide, 0.7, said["choice"], colour=style.COLOURS[2])
+        diagram.box(ax, centre, SCORES, WIDE, 0.7, said["score"], colour=style.COLOURS[2])
+        diagram.arrow(ax, [(centre + WIDE / 2, SCORES), (choice - WIDEST / 2, SCORES)])
+        diagram.box(ax, choice, SCORES, WIDEST, 0.7, said["choice"], colour=style.COLOURS[2])
         diagram.arrow(ax, [(choice, SCORES - 0.35), (choice, MIDDLE + SHORT / 2)])
 
 
