@@ -19,7 +19,7 @@ FLAT = 0.1  # a cost as channels to a power within this of zero is flat
 STRAIGHT = 0.01  # share by which points may miss a straight line
 
 COUNTED = "Counts as by eqs. 12 to 14, and ratios as by eqs. 15 and 17 corrected"
-ABOUT_SAID = "ACH over pointwise convolution within half of m/n (eq. 18), and nearer to it than to 1/m (section 4.1)"
+SHORT = "ACH over pointwise convolution within half of m/n (eq. 18), and nearer to it than to 1/m (section 4.1)"
 EVEN = "ACH over pointwise convolution flat in channels"
 LINEAR = "ACH over pointwise convolution linear in m/n"
 BELOW = "ACH below Ghost"
@@ -38,9 +38,7 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     """The formulas, and what the paper concludes from them; counts are exact and no demonstration."""
     record = read_record(record_path(spec, spec.expansions, results_root), spec.expansions, spec.scale)
     if isinstance(record, Remark):
-        yield from (
-            Finding(said, None, record.text, measured=False) for said in (COUNTED, ABOUT_SAID, EVEN, LINEAR, BELOW)
-        )
+        yield from (Finding(said, None, record.text, measured=False) for said in (COUNTED, SHORT, EVEN, LINEAR, BELOW))
         return
     channels, ratios = record["metrics"]["channels"], record["metrics"]["ratios"]
     points = [*channels, *ratios]
@@ -80,7 +78,7 @@ def _about(points: list[Any]) -> Finding:
     nearer = all(abs(counted - short(m, n)) < abs(counted - text(m, n)) for counted, m, n in sizes)
     above = [counted / short(m, n) - 1 for counted, m, n in sizes]
     about = nearer and max(map(abs, above)) <= ABOUT
-    return Finding(ABOUT_SAID, about, f"{min(above):.0%} to {max(above):.0%} above m/n")
+    return Finding(SHORT, about, f"{min(above):.0%} to {max(above):.0%} above m/n")
 
 
 def _flat(points: list[Any]) -> Finding:

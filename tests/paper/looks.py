@@ -16,19 +16,15 @@ HAIR_PX = 0.5
 
 def words(made: Figure) -> list[tuple[str, Any]]:
     """Every text that is drawn, with its box in pixels."""
-    with style.house():  # in which figures are saved: ticks may still be made
+    with style.house():  # in which figures are saved: how many ticks there are depends on their type
         made.draw_without_rendering()
-    found = [each for each in made.findobj(Text) if each.get_text().strip() and each.get_visible()]
-    # ticks beyond the axes' limits exist and are not drawn
-    ticks = {
-        label for ax in made.axes for axis in (ax.xaxis, ax.yaxis)
-        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()] for label in (tick.label1, tick.label2)
-    }  # fmt: skip
-    drawn = {
-        label for ax in made.axes if ax.axison for axis in (ax.xaxis, ax.yaxis)
-        for tick in axis._update_ticks() for label in (tick.label1,)
-    }  # fmt: skip
-    return [(each.get_text(), each.get_window_extent()) for each in found if each not in ticks or each in drawn]
+        # ticks beyond the limits of their axes exist and are not drawn
+        axes = [axis for ax in made.axes for axis in (ax.xaxis, ax.yaxis)]
+        ticks = {tick for axis in axes for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())}
+        drawn = {tick for axis in axes if axis.axes.axison for tick in axis._update_ticks()}
+        hidden = {label for tick in ticks - drawn for label in (tick.label1, tick.label2)}
+        found = [each for each in made.findobj(Text) if each not in hidden and each.get_visible()]
+        return [(each.get_text(), each.get_window_extent()) for each in found if each.get_text().strip()]
 
 
 def faults(made: Figure) -> list[str]:

@@ -85,8 +85,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     _legend(made, families, panels, data)
     for ax in axes.flat:  # names and their lines must not move what they name
         ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
-    for _ in range(2):  # how many ticks there are depends on the layout, and the layout on their width
-        made.draw_without_rendering()
+    made.draw_without_rendering()
     made.set_layout_engine("none")
     for column, panel in enumerate(panels):
         for band, ax in zip(bands, axes[:, column], strict=True):
