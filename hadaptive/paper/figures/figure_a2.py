@@ -38,7 +38,10 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         _panel(ax, [each for each in layers if each["state"] == state], why)
     axes[0].set_ylabel("Variance over images and pixels")
     if layers:
-        lines = [Line2D([], [], color=style.COLOURS[n], label=text) for n, text in enumerate(LABELS.values())]
+        lines = [
+            Line2D([], [], color=style.COLOURS[n], marker=style.MARKS[n], markersize=2.5, label=text)
+            for n, text in enumerate(LABELS.values())
+        ]
         lines += [Line2D([], [], color=style.FAINT, linestyle=look, label=f"{text} normalisation")
                   for look, text in LOOKS]  # fmt: skip
         made.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
@@ -66,12 +69,12 @@ def _panel(ax: Axes, layers: list[dict[str, Any]], why: str) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
-    for variant, colour in zip(LABELS, style.COLOURS, strict=False):
+    for variant, colour, mark in zip(LABELS, style.COLOURS, style.MARKS, strict=False):
         mine = [each for each in layers if each["variant"] == variant]
         depth = [each["layer"] for each in mine]
         for part, (look, _) in zip(PARTS, LOOKS, strict=True):
             median, least, greatest = ([_or_gap(each[part][name]) for each in mine] for name in NUMBERS)
-            ax.plot(depth, median, look, color=colour, marker="o", markersize=2.5)
+            ax.plot(depth, median, look, color=colour, marker=mark, markersize=2.5)
             if part == "normalised":
                 ax.fill_between(depth, least, greatest, color=colour, alpha=0.15, linewidth=0)
     ax.set_xticks(sorted({each["layer"] for each in layers}))
