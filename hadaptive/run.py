@@ -78,9 +78,9 @@ class Text(Run):
 
 
 class Measure(Executed):
-    """A measurement of a model that needs no training: its complexity or its latency."""
+    """A measurement of a model that needs no training: its complexity, its latency, or its layers (Table 9)."""
 
-    kind: Literal["complexity", "latency"]
+    kind: Literal["complexity", "latency", "structure"]
     model: Name
     variant: Name
     options: dict[str, Any] = Field(default_factory=dict)
@@ -127,3 +127,14 @@ class ExplainMeasure(Executed):
     def id(self) -> str:
         """For example `explain/flower`."""
         return f"{self.kind}/{self.name}"
+
+
+class ExpansionMeasure(Executed):
+    """Operations of pointwise convolution, Ghost module and ACH over channels and over ratios (Figures 5 and 6)."""
+
+    kind: Literal["expansions"] = "expansions"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.kind

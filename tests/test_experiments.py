@@ -13,7 +13,7 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, ExplainMeasure, KernelMeasure, Text, VarianceMeasure
+from hadaptive.run import Classification, ExpansionMeasure, ExplainMeasure, KernelMeasure, Text, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -135,7 +135,9 @@ def test_targets_are_checked_by_name() -> None:
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
     tables = ("paper_tables/table7.tex", "paper_tables/v1_table5_compare.csv", "paper_tables/figure3_table.md",
               "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json",
-              "paper_tables/figure8.png", "results/demo/explain/flower/record.json")  # fmt: skip
+              "paper_tables/figure8.png", "results/demo/explain/flower/record.json",
+              "paper_tables/table9_compare.tex", "paper_tables/figure1.pdf",
+              "results/demo/expansions/record.json")  # fmt: skip
     kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
     for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
         experiments.check_target(given, right)
@@ -190,7 +192,7 @@ def test_every_row_of_every_table_is_run_and_table_7_asks_for_its_own_alone() ->
     runs, measures = experiments.runs(given), experiments.measures(given)
     tables = experiments.tables(given)
     made = {str(each.folder / "record.json") for each in [*runs.values(), *measures.values()]}
-    for name in set(tables) - {"table4"}:
+    for name in set(tables) - {"table4", "table9"}:
         assert not [row.label for row in tables[name].rows if row.absent]
         assert {str(path) for path in records_needed(tables[name])} <= made
     asked = {path.parts[4] for path in records_needed(tables["table7"])}
@@ -250,6 +252,29 @@ def test_grad_cam_looks_with_every_seed_of_both_nets() -> None:
     assert experiments.explain_inputs(without, "china") == []
 
 
+def test_figures_that_are_counted_need_no_training() -> None:
+    given = params(models=["starnet_s1"])  # whatever is trained
+    figures = experiments.figures(given)
+    structure = Path("results/demo/structure/hadaptive_net_s/dysoft/record.json")
+    assert records_needed(figures["figure2"]) == records_needed(figures["figure4"]) == [structure]
+    assert records_needed(experiments.tables(given)["table9"]) == [structure]
+    expansions = [Path("results/demo/expansions/record.json")]
+    assert records_needed(figures["figure5"]) == records_needed(figures["figure6"]) == expansions
+    assert records_needed(figures["figure1"]) == records_needed(experiments.tables(given)["table7"])
+    assert not figures["figure5"].demonstration and figures["figure1"].demonstration
+    measure = experiments.expansion_measure(given)
+    assert ExpansionMeasure.model_validate_json(measure.dumps()) == measure
+    assert {measure.settings["channels"][0], measure.settings["channels"][-1]} == {16, 512}
+
+
+def test_what_the_net_is_made_of_decides_when_it_is_described_again() -> None:
+    described = {*identity.closure("hadaptive.measure.structure"), *identity.closure("hadaptive.nn.hadaptive_net")}
+    assert {"hadaptive.nn.ach", "hadaptive.nn.blocks", "hadaptive.nn.norms", "hadaptive.nn.hadaptive_net"} <= described
+    drawn = set(identity.closure("hadaptive.paper.figures.figure2"))
+    assert not {name for name in drawn if name.startswith(("hadaptive.nn", "hadaptive.measure", "kernels"))}
+    assert "hadaptive.nn.ach" in identity.closure("hadaptive.measure.expansions")
+
+
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = experiments.claims(params())
     assert set(spec.tables) == {
@@ -257,6 +282,6 @@ def test_claims_read_the_tables_they_speak_of() -> None:
     }  # fmt: skip
     needed = records_needed(spec)
     assert len(needed) == len(set(needed))
-    alone = ["variance", "explain/flower", "explain/china"]
-    assert needed[-3:] == [Path(f"results/demo/{each}/record.json") for each in alone]
+    alone = ["variance", "expansions", "explain/flower", "explain/china"]
+    assert needed[-4:] == [Path(f"results/demo/{each}/record.json") for each in alone]
     assert spec.demonstration

@@ -10,6 +10,7 @@ from hadaptive.experiments.measures import (
     variance_inputs,
     variance_measure,
 )
+from hadaptive.experiments.overview import expansion_measure, structure_measure
 from hadaptive.experiments.papers import claims, figures, tables
 from hadaptive.experiments.runs import code_of, find, runs, trainer_code
 from hadaptive.experiments.selection import absent_tasks, options
@@ -17,6 +18,7 @@ from hadaptive.experiments.targets import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDING
 
 __all__ = [
     "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "EXPLAINED_NET", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "absent_tasks",
-    "check_target", "claims", "code_of", "executed", "explain_inputs", "explain_measures", "figures", "find",
-    "kernel_measures", "measures", "options", "runs", "tables", "trainer_code", "variance_inputs", "variance_measure",
+    "check_target", "claims", "code_of", "executed", "expansion_measure", "explain_inputs", "explain_measures",
+    "figures", "find", "kernel_measures", "measures", "options", "runs", "structure_measure", "tables", "trainer_code",
+    "variance_inputs", "variance_measure",
 ]  # fmt: skip

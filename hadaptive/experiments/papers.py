@@ -10,6 +10,7 @@ from hadaptive.experiments import detection
 from hadaptive.experiments.executed import executed
 from hadaptive.experiments.explain import explain_figures, explain_measures
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
+from hadaptive.experiments.overview import expansion_measure, overview_figures, table9
 from hadaptive.experiments.reference import usable
 from hadaptive.experiments.selection import absent_tasks, all_pairs
 from hadaptive.experiments.text import text_pairs
@@ -30,8 +31,8 @@ def tables(params: Params) -> dict[str, TableSpec]:
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
     of_detection = about(params, (detection.TASK,), latency=False)
     table6 = detection.table6(params, _sources(params, [detection.TASK])[detection.TASK], of_detection)
-    found = {"table4": _table4(params), "table6": table6, "table7": _table7(params), **grids}
-    return _from_reference(params, found)
+    own = {"table4": _table4(params), "table6": table6, "table7": _table7(params), "table9": table9(params)}
+    return _from_reference(params, own | grids)
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -43,6 +44,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
     found = (
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
+        *overview_figures(params, _table7(params)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
         detection.figure(params, about(params, (detection.TASK,), latency=False)),
         *explain_figures(params, about(params, latency=False)),
@@ -59,6 +61,7 @@ def claims(params: Params) -> ClaimsSpec:
         tables={name: known[name] for name in CLAIM_TABLES},
         variance=variance_measure(params).id,
         explained=tuple(measure.id for measure in explain_measures(params).values()),
+        expansions=expansion_measure(params).id,
     )
     return _from_reference(params, {"claims": found})["claims"]
 

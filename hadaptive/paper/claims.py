@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hadaptive.paper import focus, normaliser
+from hadaptive.paper import complexity, focus, normaliser
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.findings import Finding, Findings
 from hadaptive.paper.frames import TABLES
@@ -148,6 +148,8 @@ CLAIMS = (
     Claim("10", "In BERT, ACH lies between the feed-forward layer of fixed width and the full one, nearer the full one",
           "Table 13", tuple(each for layers in (6, 12) for task in ("sst2", "mnli10")
                             for each in _between(layers, task))),
+    Claim("11", "The complexity of ACH over pointwise convolution is about m/n: flat in channels, linear in the ratio, "
+          "below Ghost", "Section 4.1, Figures 5 and 6", findings=complexity.findings),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
           findings=normaliser.findings),

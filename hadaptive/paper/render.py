@@ -13,7 +13,7 @@ from markupsafe import Markup
 from hadaptive.errors import UserError, nearest
 from hadaptive.paper.escape import latex, markdown
 from hadaptive.paper.frames import TABLES
-from hadaptive.paper.frames.frame import Column, Frame
+from hadaptive.paper.frames.frame import WORDS, Column, Frame
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.view import panels
 from hadaptive.records import write_text
@@ -78,7 +78,7 @@ def _csv_names(frame: Frame, column: Column) -> list[str]:
 
 
 def _csv_values(frame: Frame, column: Column, row: int) -> list[str]:
-    if column.role == "said":
+    if column.role in WORDS:
         return [frame.spec.rows[row].said.get(column.key, "")]
     cell = frame.cells[column.key][row]
     value, std = ("" if number is None else f"{number:.10g}" for number in (cell.value, cell.std))

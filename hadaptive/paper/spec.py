@@ -112,14 +112,17 @@ class FigureSpec(_Model):
 
 
 class ClaimsSpec(_Model):
-    """What the paper's claims are checked on: tables, the record on variances (A.2), those of Grad-CAM (A.6)."""
+    """What the paper's claims are checked on: tables, and the records on variances (A.2), on ways of expanding channels
+    (A.5) and of Grad-CAM (A.6).
+    """
 
     scale: Part
     demonstration: bool = False
     tables: dict[Part, TableSpec]
     variance: RecordId
-    reference: tuple[RecordId, ...] = ()
+    expansions: RecordId
     explained: tuple[RecordId, ...] = ()
+    reference: tuple[RecordId, ...] = ()
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
@@ -150,6 +153,7 @@ def record_ids_needed(spec: TableSpec | FigureSpec | ClaimsSpec) -> list[str]:
         found = [
             *(each for table in spec.tables.values() for each in record_ids_needed(table)),
             spec.variance,
+            spec.expansions,
             *spec.explained,
         ]
     return list(dict.fromkeys(found))

@@ -39,6 +39,8 @@ MEASURES = experiments.measures(PARAMS)
 KERNELS = experiments.kernel_measures(PARAMS)
 VARIANCE = experiments.variance_measure(PARAMS)
 EXPLAINED = experiments.explain_measures(PARAMS)
+STRUCTURE = experiments.structure_measure(PARAMS)
+EXPANSIONS = experiments.expansion_measure(PARAMS)
 CLAIMS = experiments.claims(PARAMS)
 FIGURES = experiments.figures(PARAMS)
 

@@ -33,6 +33,7 @@ rule figure:
         code=lambda wc: code_id(
             "hadaptive.paper.style", f"hadaptive.paper.figures.{wc.figure}"
         ),
+        texts=file_id("hadaptive/paper/published"),
     shell:
         "python -m hadaptive figure {wildcards.figure} --spec {params.spec:q} > {log} 2>&1"
 

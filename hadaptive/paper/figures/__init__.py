@@ -16,7 +16,10 @@ from hadaptive.errors import UserError, nearest
 from hadaptive.paper.spec import FigureSpec
 from hadaptive.records import write_text
 
-FIGURES = ("figure3", "figure7", "figure8", "figure9", "figure_a2", "figure_detections")
+FIGURES = (
+    "figure1", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9", "figure_a2",
+    "figure_detections",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from hadaptive.paper.cells import Cell, Record, Remark, aggregate, look_up, read
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import Row, TableSpec, record_ids, record_path
 
+WORDS = ("said", "quoted")  # roles of columns that hold a row's words
+
 
 @dataclass(frozen=True)
 class Column:
@@ -24,12 +26,15 @@ class Column:
     unit: str = ""
     over: str = ""  # title spanning it and its neighbours
     digits: int = 2
-    role: Literal["measured", "published", "difference", "said"] = "measured"  # said: words of the row itself
+    role: Literal["measured", "published", "difference", "said", "quoted"] = (
+        "measured"  # said: words of the row; quoted: the paper's
+    )
     published: str = ""  # its name in the published table, where it is not the key
     best: bool = False  # the greatest of each group in bold
     arrow: bool = False  # an arrow says how it stands to the first of its group
     spread: bool = False  # deviations over seeds are shown
     shown: bool = True  # else in the CSV only
+    left: bool = False  # words set from the left
     panel: int = 0  # number of the sub-table that shows it
 
     @property
@@ -133,7 +138,7 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     columns: list[Column] = []
     cells = dict(frame.cells)
     for column in frame.columns:
-        if not column.shown or column.role == "said":
+        if not column.shown or column.role in WORDS:
             columns.append(column)
             continue
         panel = spans.index(column.over) if split else 0
