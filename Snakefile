@@ -6,7 +6,9 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/bench.smk"
+include: "workflow/rules/scale.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/metrics.smk"
 include: "workflow/rules/stages.smk"
 
 
@@ -16,6 +18,7 @@ rule all:
         expand("paper_tables/{table}.tex", table=TABLES),
         expand("paper_tables/{figure}.pdf", figure=FIGURES),
         "paper_tables/claims.md",
+        rules.metrics.output,
 
 
 onsuccess:

@@ -9,7 +9,7 @@ from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
 from hadaptive.paper.frames.layouts import LAYOUTS, Layout
-from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec
+from hadaptive.paper.spec import ClaimsSpec, FigureSpec, MetricsSpec, Row, Source, TableSpec, metrics_paths
 from hadaptive.tasks import TASKS
 
 IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
@@ -47,6 +47,16 @@ def claims(params: Params) -> ClaimsSpec:
         tables={name: known[name] for name in CLAIM_TABLES},
         variance=variance_measure(params).id,
     )
+
+
+def metrics(params: Params) -> MetricsSpec:
+    """What is written as metrics: every cell of every table."""
+    return MetricsSpec(scale=params.scale, tables=tables(params))
+
+
+def metric_files(params: Params) -> list[str]:
+    """The files of `metrics`, one a row of a table."""
+    return [path.as_posix() for paths in metrics_paths(metrics(params)).values() for path in paths.values()]
 
 
 def _table4(params: Params) -> TableSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hadaptive.config import Params
 from hadaptive.errors import UserError, nearest
 from hadaptive.experiments.measures import kernel_measures, measures, variance_measure
-from hadaptive.experiments.papers import figures, tables
+from hadaptive.experiments.papers import figures, metric_files, tables
 from hadaptive.experiments.runs import runs
 
 KINDS = ("", "_compare")  # a table as measured, and beside the published values
@@ -33,6 +33,7 @@ def check_target(params: Params, path: str) -> None:
         ]
         known += [str(m.folder / "record.json") for m in kernel_measures(params).values()]
         known.append(str(variance_measure(params).folder / "record.json"))
+        known += [f"results/{params.scale}/curves.csv", *metric_files(params)]
     else:
         return
     if path not in known:

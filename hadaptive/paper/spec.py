@@ -117,6 +117,13 @@ class ClaimsSpec(_Model):
     variance: RecordId
 
 
+class MetricsSpec(_Model):
+    """What is written as metrics and curves: the cells of these tables, and the trainings behind them."""
+
+    scale: Part
+    tables: dict[Part, TableSpec]
+
+
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
     found = spec.source(source)
@@ -147,3 +154,16 @@ def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path
         for record_id in record_ids(spec, row, source)
     ]
     return [record_path(spec, record_id, results_root) for record_id in dict.fromkeys(ids)]
+
+
+def metrics_paths(spec: MetricsSpec, results_root: Path = Path("results")) -> dict[str, dict[tuple[str, str], Path]]:
+    """results_root/<scale>/metrics/<table>/<model>-<variant>.json of every row that is run, by table and row."""
+    folder = results_root / spec.scale / "metrics"
+    return {
+        name: {
+            (row.model, row.variant): folder / name / f"{row.model}-{row.variant}.json"
+            for row in table.rows
+            if any(table.why_not(row, source) is None for source in table.sources)
+        }
+        for name, table in spec.tables.items()
+    }

@@ -21,6 +21,7 @@ def recorded(finished: tuple[Project, str], tmp_path_factory: pytest.TempPathFac
     small_params(project)
     who = "-c user.name=t -c user.email=t@t"
     project.run("git init -q . && dvc init -q && mkdir ../remote && dvc remote add -q -d local ../remote")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     project.run(f"dvc repro -q && git add -A && git {who} commit -qm recorded && dvc push -q")
     return project
 

@@ -9,7 +9,8 @@ rule results_all:
         sorted(
             {
                 str(p)
-                for spec in (*TABLES.values(), *FIGURES.values())
+                for spec in (*TABLES.values(), *FIGURES.values(), CLAIMS)
                 for p in records_needed(spec)
             }
         ),
+        rules.metrics.output,
