@@ -2,9 +2,9 @@
 
 Time grows with epochs x training examples x pixels, and from net to net with multiply-accumulates. So the time of a Run
 is that of the record nearest to it, times the ratio of these sizes: a record of the same model and variant, else of the
-same model, else the median over other models whose multiply-accumulates are on record too. Only records made on the same
-kind of device in the same precision count, and of one model those of the largest Runs: a short one is mostly start-up,
-so none is scaled up by more than `REACH`. Where there is none the answer is None, never a guess.
+same model, else the median over other models whose multiply-accumulates are on record too. Only records made on the
+same kind of device in the same precision count, and of one model those of the largest Runs: a short one is mostly
+start-up, so none is scaled up by more than `REACH`. Where there is none the answer is None, never a guess.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ RESTING = {"cpu": 400e6}  # bytes of a process that has loaded torch, which do n
 
 @dataclass(frozen=True)
 class Work:
-    """What a training amounts to; times are compared within a `trainer` and a `how`. `size` is epochs x examples x pixels; `held` is pixels of one batch."""
+    """What a training amounts to; times are compared within a `trainer` and a `how`.
+
+    `size` is epochs x examples x pixels; `held` is pixels of one batch.
+    """
 
     trainer: str
     model: str

@@ -1,25 +1,24 @@
-"""The verb that says what a command would run and what that takes. Snakemake is asked what; past records tell how long."""
+"""The verb that says what a command would run and what that takes: Snakemake is asked what, past records how long."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import re
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hadaptive.cli.common import Verb
 from hadaptive.errors import UserError
+from hadaptive.terminal import as_text
 
 if TYPE_CHECKING:
     from hadaptive.plan import Past
@@ -83,6 +82,11 @@ def planned(dry_run: str) -> list[Job]:
     return [job for job in found if job.outputs]
 
 
+def of(jobs: Iterable[Any], cores: int) -> str:
+    """The plan of Snakemake's own jobs, for the Snakefile to show before it starts them."""
+    return said([Job(job.rule.name, tuple(job.output), job.shellcmd or "") for job in jobs if job.output], None, cores)
+
+
 def said(jobs: Sequence[Job], device: str | None = None, at_once: int | None = None) -> str:
     """The plan as a table for the terminal, with what is known, what is not, and from what."""
     from hadaptive.devices import gpus
@@ -125,7 +129,7 @@ def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, 
         found = estimate(run, known, device)
         bases[found.basis].append(run.model)
         for kept, value in ((family.seconds, found.seconds), (family.memory, found.memory), (family.disk, found.disk)):
-            kept += [value] if value is not None else []  # type: ignore[list-item]
+            kept += [value] if value is not None else []
     notes = [
         f"{len(models)} trainings {basis}" + (f": {', '.join(dict.fromkeys(models))}" if basis == UNKNOWN else "")
         for basis, models in bases.items()
@@ -166,7 +170,6 @@ def _target(path: Path) -> str:
 
 
 def _table(families: dict[str, Family]) -> str:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -184,10 +187,7 @@ def _table(families: dict[str, Family]) -> str:
     gpu = Family(seconds=[s for f in families.values() if f.gpu for s in f.seconds], gpu=True)
     cells = _cells(total)
     table.add_row("all", str(total.count), cells[0], _cells(gpu)[1] if gpu.seconds else "-", *cells[2:])
-    out = io.StringIO()
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-    Console(file=out, width=width, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    return as_text(table)
 
 
 def _cells(family: Family) -> list[str]:

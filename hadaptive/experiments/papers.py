@@ -5,11 +5,20 @@ from __future__ import annotations
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
-from hadaptive.experiments.runs import absent_tasks, all_pairs
+from hadaptive.experiments.runs import absent_tasks, all_pairs, runs
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
 from hadaptive.paper.frames.layouts import LAYOUTS, Layout
-from hadaptive.paper.spec import ClaimsSpec, FigureSpec, MetricsSpec, Row, Source, TableSpec, metrics_paths
+from hadaptive.paper.spec import (
+    ClaimsSpec,
+    FigureSpec,
+    MetricsSpec,
+    Row,
+    Source,
+    TableSpec,
+    metrics_paths,
+    records_needed,
+)
 from hadaptive.tasks import TASKS
 
 IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
@@ -57,6 +66,18 @@ def metrics(params: Params) -> MetricsSpec:
 def metric_files(params: Params) -> list[str]:
     """The files of `metrics`, one a row of a table."""
     return [path.as_posix() for paths in metrics_paths(metrics(params)).values() for path in paths.values()]
+
+
+def records(params: Params) -> list[str]:
+    """Every record that a table, a figure or the claims read."""
+    specs: list[TableSpec | FigureSpec | ClaimsSpec]
+    specs = [*tables(params).values(), *figures(params).values(), claims(params)]
+    return sorted({path.as_posix() for spec in specs for path in records_needed(spec)})
+
+
+def manifests(params: Params) -> list[str]:
+    """The manifest of every prepared data set that a Run is trained on."""
+    return sorted({f"data/prepared/{run.dataset}/manifest.json" for run in runs(params).values()})
 
 
 def _table4(params: Params) -> TableSpec:
