@@ -82,7 +82,7 @@ def _paper(crate: ROCrate) -> None:
 def _action(crate: ROCrate, facts: Facts, made: list[object]) -> None:
     """What made the files: this package under Snakemake, from which data, on which machine."""
     version = metadata.version("hadaptive")
-    tool = SoftwareApplication(crate, "#hadaptive", {"name": "hadaptive", "softwareVersion": version, "url": SNAKEMAKE})
+    tool = SoftwareApplication(crate, "#hadaptive", {"name": "hadaptive", "version": version, "url": SNAKEMAKE})
     tool["description"] = f"a Snakemake workflow; {facts.versions()}"
     crate.add(tool)
     inputs = []

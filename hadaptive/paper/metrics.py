@@ -36,9 +36,9 @@ def curves(spec: MetricsSpec, results_root: Path) -> Iterator[tuple[str, int, st
     """(Run, epoch, quantity, value) of every finished training that a table reads, in the tables' order."""
     for record_id in dict.fromkeys(_trainings(spec)):
         record = read_record(results_root / spec.scale / record_id / "record.json", record_id, spec.scale)
-        for entry in [] if isinstance(record, Remark) else record.get("curve", []):
+        for number, entry in enumerate([] if isinstance(record, Remark) else record.get("curve", []), 1):
             for quantity, value in _numbers(entry).items():
-                yield record_id, entry["epoch"], quantity, value
+                yield record_id, entry.get("epoch", number), quantity, value
 
 
 def write(spec: MetricsSpec, results_root: Path) -> list[Path]:
