@@ -22,6 +22,10 @@ def add(verb: Verb) -> None:
     figure.add_argument("figure")
     figure.add_argument("--spec", help="JSON of the figure (default: derived from params.yaml)")
     figure.add_argument("--out", type=Path, default=Path("paper_tables"))
+    metrics = verb(
+        "metrics", _metrics, "write every cell and curve as plain numbers, which `dvc metrics` and `plots` show"
+    )
+    metrics.add_argument("--spec", help="JSON of what to write (default: derived from params.yaml)")
     render = verb("render", _render, "render a table from records")
     render.add_argument("table")
     render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
@@ -58,6 +62,16 @@ def _figure(a: argparse.Namespace) -> None:
         raise UserError(f"no figure {a.figure!r}.{nearest(a.figure, list(known))}")
     spec = FigureSpec.model_validate_json(a.spec) if a.spec else known[a.figure]
     for path in render_figure(spec, Path("results"), a.out):
+        print(path)
+
+
+def _metrics(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import metrics
+    from hadaptive.paper.metrics import write
+    from hadaptive.paper.spec import MetricsSpec
+
+    spec = MetricsSpec.model_validate_json(a.spec) if a.spec else metrics(params(a))
+    for path in write(spec, Path("results")):
         print(path)
 
 

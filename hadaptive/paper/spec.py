@@ -125,6 +125,13 @@ class ClaimsSpec(_Model):
     reference: tuple[RecordId, ...] = ()
 
 
+class MetricsSpec(_Model):
+    """What is written as metrics and curves: the cells of these tables, and the trainings behind them."""
+
+    scale: Part
+    tables: dict[Part, TableSpec]
+
+
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
     found = spec.source(source)
@@ -162,3 +169,16 @@ def record_ids_needed(spec: TableSpec | FigureSpec | ClaimsSpec) -> list[str]:
 def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path = Path("results")) -> list[Path]:
     """The files of those records: the inputs of the rule that renders it."""
     return [record_path(spec, each, results_root) for each in record_ids_needed(spec)]
+
+
+def metrics_paths(spec: MetricsSpec, results_root: Path = Path("results")) -> dict[str, dict[tuple[str, str], Path]]:
+    """results_root/<scale>/metrics/<table>/<model>-<variant>.json of every row that is run, by table and row."""
+    folder = results_root / spec.scale / "metrics"
+    return {
+        name: {
+            (row.model, row.variant): folder / name / f"{row.model}-{row.variant}.json"
+            for row in table.rows
+            if any(table.why_not(row, source) is None for source in table.sources)
+        }
+        for name, table in spec.tables.items()
+    }
