@@ -9,6 +9,7 @@ include: "workflow/rules/count.smk"
 include: "workflow/rules/bench.smk"
 include: "workflow/rules/explain.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/bundle.smk"
 include: "workflow/rules/stages.smk"
 
 
@@ -18,6 +19,7 @@ rule all:
         expand("paper_tables/{table}.tex", table=TABLES),
         expand("paper_tables/{figure}.pdf", figure=FIGURES),
         "paper_tables/claims.md",
+        "paper_tables/index.html",
 
 
 onsuccess:

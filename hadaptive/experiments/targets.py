@@ -8,11 +8,7 @@ from hadaptive.experiments.executed import executed
 from hadaptive.experiments.measures import measures
 from hadaptive.experiments.papers import figures, tables
 from hadaptive.experiments.runs import runs
-
-KINDS = ("", "_compare")  # a table as measured, and beside the published values
-ENDINGS = ("tex", "md", "csv")
-CLAIMS_ENDINGS = ("md", "csv")
-FIGURE_ENDINGS = ("pdf", "png", "csv", "txt")
+from hadaptive.paper.files import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS, PDF
 
 
 def check_target(params: Params, path: str) -> None:
@@ -27,6 +23,7 @@ def check_target(params: Params, path: str) -> None:
         ]
         known += [f"paper_tables/{name}.{ending}" for name in figures(params) for ending in FIGURE_ENDINGS]
         known += [f"paper_tables/claims.{ending}" for ending in CLAIMS_ENDINGS]
+        known.append(f"paper_tables/{PDF}")
     elif folder == "results":
         known = [str(each.folder / "record.json") for each in executed(params)]
         known += [str(r.folder / f) for r in runs(params).values() for f in ("last.pt", "best.pt")]
