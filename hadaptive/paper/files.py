@@ -26,6 +26,12 @@ def claims_files(out_dir: Path) -> list[Path]:
     return [out_dir / f"claims.{ending}" for ending in CLAIMS_ENDINGS]
 
 
+def said(figure: str, out_dir: Path) -> tuple[str, str]:
+    """A drawn figure's title and alternative text."""
+    title, _, rest = (out_dir / f"{figure}.txt").read_text(encoding="utf-8").partition("\n\n")
+    return title, rest.rpartition("\n\nScale: ")[0]
+
+
 def of_scale(files: list[Path], scale: str) -> bool:
     """Whether all these files of one table, one figure or the claims are there and were made at that scale."""
     words = (f"Scale `{scale}`", f"scale `{scale}`", f"\nScale: {scale}\n")  # a table, the claims, a figure

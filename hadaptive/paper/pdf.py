@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from hadaptive.errors import UserError
@@ -50,24 +49,18 @@ def document(spec: BundleSpec, out_dir: Path, folder: Path) -> str:
     for name in in_order((*spec.tables, *spec.figures)):
         figure = name in spec.figures
         made = files.figure_files(name, out_dir) if figure else files.table_files(name, out_dir)
+        taken = [f"{name}.pdf"] if figure else [f"{name}{kind}.tex" for kind in files.KINDS]
         if not files.of_scale(made, spec.scale):
             raise UserError(
                 f"{called(name)} was not made at scale {spec.scale}; run `snakemake --cores 8 "
                 f"{out_dir / files.PDF} --config scale={spec.scale}`"
             )
-        stem = name if figure else f"{name}_compare"
-        suffix = "pdf" if figure else "tex"
-        shutil.copyfile(out_dir / f"{stem}.{suffix}", folder / f"{stem}.{suffix}")
-        title, alt = "", ""
-        if figure:
-            title, alt = (out_dir / f"{name}.txt").read_text(encoding="utf-8").split("\n\n")[:2]
-        parts.append({"figure": figure, "file": Markup(f"{stem}.{suffix}"), "called": called(name), "title": title,
-                      "alt": alt, "name": Markup(name.replace("_", "-"))})  # fmt: skip
-        if not figure:
-            shutil.copyfile(out_dir / f"{name}.tex", folder / f"{name}.tex")
-            parts[-1]["measured"] = Markup(f"{name}.tex")
-    made_by: Environment = tex_environment()
-    return made_by.get_template("paper.tex.j2").render(spec=spec, parts=parts)
+        for each in taken:
+            shutil.copyfile(out_dir / each, folder / each)
+        title, alt = files.said(name, out_dir) if figure else ("", "")
+        parts.append({"figure": figure, "files": [Markup(each) for each in taken], "called": called(name),
+                      "title": title, "alt": alt, "name": Markup(name.replace("_", "-"))})  # fmt: skip
+    return tex_environment().get_template("paper.tex.j2").render(spec=spec, parts=parts)
 
 
 def _environment() -> dict[str, str]:

@@ -34,11 +34,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Empty:
-    """A reason for which cells are empty: how many, and where: (table, column, number of cells)."""
+    """A reason for which cells are empty: how many, and where: by table its columns with their numbers of cells."""
 
     reason: str
     cells: int
-    where: list[tuple[str, str, str, int]]  # name of the table, what it is called, column, cells
+    where: dict[str, list[tuple[str, int]]]
 
 
 @dataclass
@@ -98,7 +98,7 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
     outputs: list[Path] = []
     left_out: list[str] = []
     counted: Counter[str] = Counter()
-    reasons: dict[str, Counter[tuple[str, str, str]]] = {}
+    reasons: dict[str, Counter[tuple[str, str]]] = {}
     for name in in_order((*spec.tables, *spec.figures)):
         if name in spec.figures:
             made, drawn = files.figure_files(name, out_dir), spec.figures[name]
@@ -112,8 +112,8 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
                 counted["cells"] += 1
                 counted["measured"] += at.cell.value is not None
                 if at.cell.value is None and at.cell.remark:
-                    where = name, called(name), at.column.name
-                    reasons.setdefault(at.cell.remark.kind, Counter())[where] += 1
+                    column = f"{at.column.over}: {at.column.name}" if at.column.over else at.column.name
+                    reasons.setdefault(at.cell.remark.kind, Counter())[name, column] += 1
         outputs += _kept(made, called(name), spec.scale, left_out)
     outputs += _kept(files.claims_files(out_dir), "The claims", spec.scale, left_out)
     ran = Counter(entry["environment"] for entry in runs.entries if "environment" in entry)
@@ -149,9 +149,9 @@ def _figure(spec: FigureSpec, runs: Runs, results_root: Path, out_dir: Path, mad
     ids = [path.parent.relative_to(root).as_posix() for path in records_needed(spec, results_root)]
     title, alt, picture = f"{called(spec.figure)}: not drawn at scale {spec.scale}", "", ""
     if made:
-        png, text = out_dir / f"{spec.figure}.png", out_dir / f"{spec.figure}.txt"
-        title, alt = text.read_text(encoding="utf-8").split("\n\n")[:2]
-        picture = f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}"
+        title, alt = files.said(spec.figure, out_dir)
+        png = (out_dir / f"{spec.figure}.png").read_bytes()
+        picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     command = f"uv run snakemake --cores 8 paper_tables/{spec.figure}.pdf --config scale={spec.scale}"
     return Figure(
         spec.figure, called(spec.figure), title, alt, picture, [runs.number(each)[0] for each in ids], command
@@ -174,8 +174,11 @@ def _kept(made: Sequence[Path], what: str, scale: str, left_out: list[str]) -> l
     return []
 
 
-def _by_reason(reasons: dict[str, Counter[tuple[str, str, str]]]) -> list[Empty]:
-    found = [
-        Empty(reason, where.total(), [(*place, n) for place, n in where.items()]) for reason, where in reasons.items()
-    ]
+def _by_reason(reasons: dict[str, Counter[tuple[str, str]]]) -> list[Empty]:
+    found = []
+    for reason, counts in reasons.items():
+        where: dict[str, list[tuple[str, int]]] = {}
+        for (name, column), cells in counts.items():
+            where.setdefault(name, []).append((column, cells))
+        found.append(Empty(reason, counts.total(), where))
     return sorted(found, key=lambda empty: -empty.cells)

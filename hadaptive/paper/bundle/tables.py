@@ -10,6 +10,8 @@ from hadaptive.paper.frames.frame import Column, Frame
 from hadaptive.paper.provenance import Place, make_again, place
 from hadaptive.paper.view import Head, Panel, Shown, number, panels
 
+Behind = Callable[[Place, Shown], tuple[int, bool]]  # a cell -> its number in the data; whether a record was edited
+
 
 @dataclass(frozen=True)
 class Td:
@@ -74,11 +76,11 @@ def table(name: str, called: str, frame: Frame, compared: Frame | None, record: 
     cells: list[dict[str, Any]] = []
     commands: dict[str, int] = {}
 
-    def behind(at: Place) -> tuple[int, bool]:
+    def behind(at: Place, how: Shown) -> tuple[int, bool]:
         assert at.cell is not None
         found = [record(each) for each in at.cell.records]
         command = commands.setdefault(make_again(frame.spec, at.cell.records), len(commands))
-        cells.append(_data(at) | {"records": [n for n, _ in found], "command": command})
+        cells.append(_data(at, how) | {"records": [n for n, _ in found], "command": command})
         return len(cells) - 1, any(edited for _, edited in found)
 
     parts = [
@@ -104,7 +106,7 @@ def _part(
     compared: Frame | None,
     columns: list[Column],
     panel: Panel,
-    behind: Callable[[Place], tuple[int, bool]],
+    behind: Behind,
 ) -> Part:
     lines = []
     for n, line in enumerate(panel.lines):
@@ -117,10 +119,10 @@ def _part(
     return Part(panel.title, heads, lines, panel.footnotes, panel.notes)
 
 
-def _td(shown: Shown, at: Place, behind: Callable[[Place], tuple[int, bool]]) -> Td:
+def _td(shown: Shown, at: Place, behind: Behind) -> Td:
     if at.cell is None:
         return Td(shown, shown.text, shown.text, align="words")
-    n, edited = behind(at)
+    n, edited = behind(at, shown)
     paper = at.published.printed if at.published else ""
     value = at.difference.value if at.difference else None
     difference = "" if value is None else number(value, at.column.digits, signed=True)
@@ -148,22 +150,24 @@ def _heads(heads: list[Head]) -> list[list[Th]]:
     return [upper, lower]
 
 
-def _data(at: Place) -> dict[str, Any]:
+def _data(at: Place, shown: Shown) -> dict[str, Any]:
     """A cell in words and exact numbers; what it does not have is left out."""
     assert at.cell is not None
     column, cell = at.column, at.cell
+    times = "" if column.factor == 1 else f", times {column.factor:g}"
     title = f"{column.over}: {column.title}" if column.over else column.title
     said: dict[str, Any] = {
         "key": f"{at.row.model}/{at.row.variant}/{column.key}",
         "row": at.row.label,
         "column": title,
-        "unit": column.unit,
-        "metric": f"{column.source}: {column.metric.format(variant=at.row.variant)}" if column.metric else "",
+        "shown": " ".join(
+            part for part in (shown.text, f"± {shown.spread}" if shown.spread else "", column.unit) if part
+        ),
+        "metric": f"{column.source}: {column.metric.format(variant=at.row.variant)}{times}" if column.metric else "",
         "value": None if cell.value is None else f"{cell.value:.10g}",
         "std": None if cell.std is None else f"{cell.std:.4g}",
         "n": cell.n if cell.n > 1 else None,
         "remark": cell.remark.text if cell.remark else "",
-        "factor": "" if column.factor == 1 else f"{column.factor:g}",
     }
     if at.published is not None:
         said["paper"] = at.published.printed or "not published"

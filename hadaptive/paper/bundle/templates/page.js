@@ -28,7 +28,8 @@
   function command(text) {
     const button = make("button", "Copy", { type: "button", class: "button copy" });
     button.addEventListener("click", () => copy(text, button));
-    return [make("pre", "", {}, make("code", text, { class: "command" })), button];
+    const lines = text.split(/(?=results\/|--config |&& )/).map((part) => make("span", part)); // broken where it is read best
+    return [make("pre", "", {}, make("code", "", { class: "command" }, ...lines)), button];
   }
 
   async function copy(text, button) {
@@ -78,12 +79,15 @@
       });
       svg.append(draw("path", { class: `line ${kind}`, d }));
     }
-    const text = (tx, ty, words, anchor = "start") => svg.append(draw("text", { x: tx, y: ty, "text-anchor": anchor }, words));
+    const text = (tx, ty, words, anchor = "start") => svg.appendChild(draw("text", { x: tx, y: ty, "text-anchor": anchor }, words));
     text(left - 4, top + 3, short(high), "end");
     if (high !== low) text(left - 4, bottom, short(low), "end");
     text(left, height - 4, start);
     text(right, height - 4, end === start ? "" : `epoch ${end}`, "end");
-    text((left + right) / 2, 8, `${name}${names ? `: ${names}` : ""}`, "middle");
+    const head = text((left + right) / 2, 8, names ? `${name}: ` : name, "middle");
+    lines.forEach(([split], n) => {
+      if (split) head.append(draw("tspan", { class: `name ${split === "train" ? "train" : "test"}` }, `${n ? ", " : ""}${split}`));
+    });
     return svg;
   }
 
@@ -107,10 +111,9 @@
     title.textContent = cell.column ? `${held.called}: ${cell.row}, ${cell.column}` : `${held.called}: what is behind it`;
     body.replaceChildren();
     if (cell.column) {
-      const measured = cell.value === undefined ? "empty" : `${Number(Number(cell.value).toPrecision(6))}${cell.unit ? ` ${cell.unit}` : ""}`;
-      body.append(make("p", measured, { class: "big", id: "panel-value" }));
+      body.append(make("p", cell.value === undefined ? "empty" : cell.shown, { class: "big", id: "panel-value" }));
       if (cell.remark) body.append(make("p", cell.remark, { class: "remark" }));
-      const list = [["value", "Exactly"], ["std", "Deviation"], ["n", "Seeds"], ["metric", "Metric"], ["factor", "Times"], ["paper", "Published"], ["difference", "Difference"]];
+      const list = [["value", "Exactly"], ["std", "Deviation"], ["n", "Seeds"], ["metric", "Metric"], ["paper", "Published"], ["difference", "Difference"]];
       body.append(pairs(list.filter(([key]) => cell[key] !== undefined).map(([key, name]) => [name, cell[key]])));
     }
     body.append(make("h4", cell.column ? "Make this cell again" : "Make it again"), ...command(held.commands[cell.command]));
@@ -193,7 +196,6 @@
 
   const contents = document.querySelector(".contents details");
   if (matchMedia("(max-width: 68rem)").matches) contents.open = false;
-  addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("#environment details, .reason")) each.open = true; });
 
   const [float, ...rest] = decodeURI(location.hash.slice(1)).split("/"), key = rest.join("/"); // a link to a cell
   if (key && Object.hasOwn(data.floats, float)) {
