@@ -19,4 +19,7 @@ def test_only_what_this_scale_made_is_named(tmp_path: Path) -> None:
     assert "table7.tex" in said
     assert "table1.tex" not in said
     assert "figure7" not in said
+    assert "index.html" not in said
+    (tmp_path / "index.html").write_text('<html lang="en" data-scale="cpu">')
+    assert "index.html, bundle.zip" in guide.made(config.check({**VALUES, "scale": "cpu"}), tmp_path)
     assert "--config scale=gpu" in said

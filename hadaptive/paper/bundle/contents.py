@@ -48,7 +48,7 @@ class Runs:
     scale: str
     results_root: Path
     entries: list[dict[str, Any]] = field(default_factory=list)
-    recipes: Shared = field(default_factory=Shared)
+    held: Shared = field(default_factory=Shared)
     environments: Shared = field(default_factory=Shared)
     _numbers: dict[str, int] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class Runs:
         if record_id not in self._numbers:
             self._numbers[record_id] = len(self.entries)
             found = evidence(record_id, self.scale, self.results_root)
-            self.entries.append(lean(found, self.recipes, self.environments))
+            self.entries.append(lean(found, self.held, self.environments))
         n = self._numbers[record_id]
         return n, bool(self.entries[n]["edited"])
 
@@ -137,7 +137,7 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
         data={
             "scale": spec.scale,
             "records": runs.entries,
-            "recipes": runs.recipes.values,
+            "held": runs.held.values,
             "environments": runs.environments.values,
             "floats": {each.name: _data(each) for each in floats},
         },

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from hadaptive.paper.provenance import EDITED, MEANS, Evidence
 
-POINTS = 60  # of a curve; more cannot be told apart on the page
+POINTS = 50  # of a curve; more cannot be told apart on the page
 METRICS = 40  # of a record; the rest is in the record itself
 PLOTS = 3
 NOT_DRAWN = {"epoch", "lr", "seconds", "examples_per_s"}
@@ -31,8 +31,8 @@ class Shared:
         return self._numbers[key]
 
 
-def lean(found: Evidence, recipes: Shared, environments: Shared) -> dict[str, Any]:
-    """What the page says of a record."""
+def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
+    """What the page says of a record. Recipes and the epochs of curves are in `held`."""
     record = found.record
     entry: dict[str, Any] = {
         "id": found.id,
@@ -47,9 +47,10 @@ def lean(found: Evidence, recipes: Shared, environments: Shared) -> dict[str, An
         metrics = flat(record.get("metrics"))
         more = len(metrics) - METRICS
         entry["metrics"] = metrics[:METRICS] + ([("…", f"{more} more in the record")] if more > 0 else [])
-        entry["recipe"] = recipes.number(recipe(record))
+        entry["recipe"] = held.number(recipe(record))
         entry["environment"] = environments.number(environment(record))
-        entry["plots"] = plots(record.get("curve"))
+        epochs, entry["plots"] = plots(record.get("curve"))
+        entry["epochs"] = held.number(epochs)
         entry["checks"] = checks(record)
     return entry
 
@@ -104,10 +105,10 @@ def checks(record: Mapping[str, Any]) -> Pairs:
     return [(name, str(value)) for name, value in said.items() if value is not None]
 
 
-def plots(entries: object) -> list[dict[str, Any]]:
-    """A curve as a few plots with a line for each split: {"title": "loss", "x": [...], "lines": [["train", [...]]]}."""
+def plots(entries: object) -> tuple[list[float], list[dict[str, Any]]]:
+    """A curve as epochs and a few plots with a line for each split: {"title": "loss", "lines": [["train", [...]]]}."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        return []
+        return [], []
     kept = _few(entries)
     found: dict[str, list[tuple[str, list[float | None]]]] = {}
     for name in dict.fromkeys(key for entry in kept for key in entry):
@@ -116,8 +117,8 @@ def plots(entries: object) -> list[dict[str, Any]]:
             split, _, what = name.partition("_")
             what, split = (what, split) if what else (name, "")
             found.setdefault(what, []).append((split, values))
-    x = [_drawn(entry.get("epoch")) or n for n, entry in enumerate(kept, 1)]
-    return [{"title": what, "x": x, "lines": lines} for what, lines in list(found.items())[:PLOTS]]
+    epochs = [_drawn(entry.get("epoch")) or n for n, entry in enumerate(kept, 1)]
+    return epochs, [{"title": what, "lines": lines} for what, lines in list(found.items())[:PLOTS]]
 
 
 def _few(entries: Sequence[Any]) -> list[Any]:
@@ -127,7 +128,8 @@ def _few(entries: Sequence[Any]) -> list[Any]:
 
 
 def _drawn(value: object) -> float | None:
-    return float(f"{value:.4g}") if _finite(value) else None
+    rounded = float(f"{value:.4g}") if _finite(value) else None
+    return int(rounded) if rounded is not None and rounded.is_integer() and rounded < 1e6 else rounded
 
 
 def flat(value: object) -> Pairs:

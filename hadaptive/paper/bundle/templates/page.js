@@ -28,7 +28,10 @@
   function command(text) {
     const button = make("button", "Copy", { type: "button", class: "button copy" });
     button.addEventListener("click", () => copy(text, button));
-    const lines = text.split(/(?=results\/|--config |&& )/).map((part) => make("span", part)); // broken where it is read best
+    const lines = text.split(/(?=results\/|--config |&& )/).map((part) => { // lines break where they are read best
+      const pieces = part.split(/(?<=\/)/).flatMap((piece) => [piece, make("wbr")]);
+      return make("span", "", {}, ...pieces);
+    });
     return [make("pre", "", {}, make("code", "", { class: "command" }, ...lines)), button];
   }
 
@@ -56,7 +59,7 @@
     return made;
   }
 
-  function plot({ title: name, x, lines }) {
+  function plot({ title: name, lines }, x) {
     const [width, height, left, top, right, bottom] = [220, 120, 34, 14, 214, 104];
     const values = lines.flatMap(([, y]) => y).filter((v) => v !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)], wide = high - low || 1;
@@ -95,9 +98,9 @@
     const made = [make("h3", entry.id)];
     made.push(make("p", `Record ${entry.seal}: ${entry.means}.`, { class: entry.edited ? "seal edited" : "seal" }));
     made.push(pairs([["Status", entry.status], ...entry.facts]));
-    if (entry.plots && entry.plots.length) made.push(make("div", "", { class: "plots" }, ...entry.plots.map(plot)));
+    if (entry.plots && entry.plots.length) made.push(make("div", "", { class: "plots" }, ...entry.plots.map((each) => plot(each, data.held[entry.epochs]))));
     if (entry.recipe !== undefined) {
-      made.push(folded("Recipe", pairs(data.recipes[entry.recipe])));
+      made.push(folded("Recipe", pairs(data.held[entry.recipe])));
       made.push(folded("All metrics", pairs(entry.metrics)));
       made.push(folded("Device, versions, commit", pairs(data.environments[entry.environment])));
       made.push(folded("Checksums", pairs(entry.checks)));
