@@ -51,10 +51,12 @@ def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
     if at.difference is not None and at.difference.value is not None:
         yield f"here minus paper: {at.difference.value:+.{column.digits}f}"
     for record_id in cell.records:
-        found = evidence(record_id, scale, results_root)
+        found = evidence(frame.spec, record_id, results_root)
         yield ""
         yield f"{record_id}: {found.status}"
         yield f"  {found.path}"
+        if found.came:
+            yield "  came with the project"
         if column.metric:
             yield f"  metrics: {column.metric.format(variant=at.row.variant)}"
         if found.record:

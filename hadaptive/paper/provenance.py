@@ -12,7 +12,7 @@ from typing import Any
 from hadaptive.paper.cells import Cell, Remark, read_record
 from hadaptive.paper.frames import TABLES
 from hadaptive.paper.frames.frame import Column, Frame
-from hadaptive.paper.spec import Row, TableSpec
+from hadaptive.paper.spec import AnySpec, Row, TableSpec, record_path
 from hadaptive.records import RECORD, seal
 
 SEALED, EDITED, UNSEALED, ABSENT = "as written", "edited by hand", "without a checksum", "absent"
@@ -29,7 +29,7 @@ class Evidence:
     """A record that a cell was made from, or was to be made from.
 
     `status` is the record's own, or why it cannot be used; `seal` one of the four words above. `record` is empty where
-    there is none that can be read.
+    there is none that can be read. `came` says that it came with the project.
     """
 
     id: str
@@ -37,16 +37,12 @@ class Evidence:
     status: str
     seal: str
     record: Mapping[str, Any]
-
-    @property
-    def seed(self) -> int | None:
-        run = self.record.get("run")
-        return run.get("seed") if isinstance(run, dict) else None
+    came: bool = False
 
 
-def evidence(record_id: str, scale: str, results_root: Path = Path("results")) -> Evidence:
-    """The record of that id at a scale, with its seal checked. A record of another scale is no evidence of this one."""
-    path = results_root / scale / record_id / RECORD
+def evidence(spec: AnySpec, record_id: str, results_root: Path = Path("results")) -> Evidence:
+    """A record that a table, a figure or the bundle reads, with its seal checked. That of another scale is none."""
+    path, scale, came = record_path(spec, record_id, results_root), spec.scale, record_id in spec.reference
     usable = read_record(path, record_id, scale)
     status = usable.text if isinstance(usable, Remark) else "done"
     try:
@@ -54,11 +50,11 @@ def evidence(record_id: str, scale: str, results_root: Path = Path("results")) -
     except (OSError, ValueError):
         record = None
     if not isinstance(record, dict):
-        return Evidence(record_id, path, status, ABSENT, {})
+        return Evidence(record_id, path, status, ABSENT, {}, came)
     written = record.get("sha256")
     found = UNSEALED if written is None else SEALED if written == _seal(record) else EDITED
     same = (record.get("id"), record.get("scale")) == (record_id, scale)
-    return Evidence(record_id, path, status, found, record if same else {})
+    return Evidence(record_id, path, status, found, record if same else {}, came)
 
 
 def _seal(record: Mapping[str, Any]) -> str:
@@ -109,12 +105,15 @@ def places(frame: Frame, compared: Frame | None) -> Iterator[Place]:
 def make_again(spec: TableSpec, records: Sequence[str]) -> str:
     """The command that makes a cell: its records where they are missing or out of date, then its table from them.
 
-    Without records (nothing could be run) it is the command for the table.
+    Without records (nothing could be run) it is the command for the table. Records that came with the project are made
+    beside them: the table goes on showing those.
     """
     snakemake = "uv run snakemake --cores 8"
     if not records:
         return f"{snakemake} paper_tables/{spec.table}.tex --config scale={spec.scale}"
     paths = " ".join(shlex.quote(f"results/{spec.scale}/{each}/{RECORD}") for each in records)
+    if any(each in spec.reference for each in records):
+        return f"{snakemake} {paths} --config scale={spec.scale} reference=false"
     return (
         f"{snakemake} {paths} --config scale={spec.scale} && uv run hadaptive render {spec.table} --scale {spec.scale}"
     )

@@ -16,7 +16,7 @@ from hadaptive.paper.claims import Judged, judge
 from hadaptive.paper.order import called, in_order
 from hadaptive.paper.provenance import EDITED, SEALED, UNSEALED, evidence, places, shown
 from hadaptive.paper.published import Erratum, all_errata
-from hadaptive.paper.spec import BundleSpec, FigureSpec, records_needed
+from hadaptive.paper.spec import BundleSpec, FigureSpec, record_ids_needed
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Empty:
 class Runs:
     """The records the page speaks of, each read and checked once, by number in the order of first use."""
 
-    scale: str
+    spec: BundleSpec
     results_root: Path
     entries: list[dict[str, Any]] = field(default_factory=list)
     held: Shared = field(default_factory=Shared)
@@ -56,7 +56,7 @@ class Runs:
         """The record's number, and whether it was edited by hand."""
         if record_id not in self._numbers:
             self._numbers[record_id] = len(self.entries)
-            found = evidence(record_id, self.scale, self.results_root)
+            found = evidence(self.spec, record_id, self.results_root)
             self.entries.append(lean(found, self.held, self.environments))
         n = self._numbers[record_id]
         return n, bool(self.entries[n]["edited"])
@@ -93,7 +93,7 @@ class Contents:
 
 def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
     """Read everything once. What is missing is said; nothing of another scale gets in."""
-    runs = Runs(spec.scale, results_root)
+    runs = Runs(spec, results_root)
     floats: list[Table | Figure] = []
     outputs: list[Path] = []
     left_out: list[str] = []
@@ -102,7 +102,7 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
     for name in in_order((*spec.tables, *spec.figures)):
         if name in spec.figures:
             made, drawn = files.figure_files(name, out_dir), spec.figures[name]
-            floats.append(_figure(drawn, runs, results_root, out_dir, files.of_scale(made, spec.scale)))
+            floats.append(_figure(drawn, runs, out_dir, files.of_scale(made, spec.scale)))
         else:
             made = files.table_files(name, out_dir)
             frame, compared = shown(spec.tables[name], results_root)
@@ -144,17 +144,22 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
     )
 
 
-def _figure(spec: FigureSpec, runs: Runs, results_root: Path, out_dir: Path, made: bool) -> Figure:
-    root = results_root / spec.scale
-    ids = [path.parent.relative_to(root).as_posix() for path in records_needed(spec, results_root)]
+def _figure(spec: FigureSpec, runs: Runs, out_dir: Path, made: bool) -> Figure:
     title, alt, picture = f"{called(spec.figure)}: not drawn at scale {spec.scale}", "", ""
     if made:
         title, alt = files.said(spec.figure, out_dir)
         png = (out_dir / f"{spec.figure}.png").read_bytes()
         picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    records = [runs.number(each)[0] for each in record_ids_needed(spec)]
     command = f"uv run snakemake --cores 8 paper_tables/{spec.figure}.pdf --config scale={spec.scale}"
     return Figure(
-        spec.figure, called(spec.figure), title, alt, picture, [runs.number(each)[0] for each in ids], command
+        spec.figure,
+        called(spec.figure),
+        title,
+        alt,
+        picture,
+        records,
+        command,
     )
 
 

@@ -41,7 +41,7 @@ def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
         "seal": found.seal,
         "means": MEANS[found.seal],
         "edited": found.seal == EDITED,
-        "facts": facts(record),
+        "facts": [*facts(record), *([("Origin", "came with the project")] if found.came else [])],
     }
     if record:
         metrics = flat(record.get("metrics"))

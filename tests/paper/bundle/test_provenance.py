@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hadaptive.paper.frames.frame import Frame
 from hadaptive.paper.order import PAPER, called, in_order
 from hadaptive.paper.provenance import ABSENT, EDITED, SEALED, UNSEALED, evidence, make_again, places, shown
+from hadaptive.paper.spec import FigureSpec
 from hadaptive.records import seal, write_json
 from tests.paper.bundle.conftest import Made
 
 RECORD = {"schema": 1, "id": "latency/a/base", "scale": "demo", "status": "done", "metrics": {"x": 1.25}}
+SPEC = FigureSpec(figure="a", scale="demo", about="a")
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -39,7 +41,7 @@ def test_what_a_record_is(tmp_path: Path) -> None:
     path = tmp_path / "demo/latency/a/base/record.json"
 
     def found() -> tuple[str, str]:
-        each = evidence("latency/a/base", "demo", tmp_path)
+        each = evidence(SPEC, "latency/a/base", tmp_path)
         return each.seal, each.status
 
     assert found() == (ABSENT, "not run")
@@ -57,7 +59,23 @@ def test_what_a_record_is(tmp_path: Path) -> None:
     assert found() == (ABSENT, "record unreadable")
     write_json(path, {**RECORD, "scale": "paper"})
     assert found() == (SEALED, "record of another run")
-    assert evidence("latency/a/base", "demo", tmp_path).record == {}
+    assert evidence(SPEC, "latency/a/base", tmp_path).record == {}
+
+
+def test_a_record_that_came_with_the_project(tmp_path: Path) -> None:
+    write_json(tmp_path / "reference/demo/latency/a/base/record.json", RECORD)
+    assert evidence(SPEC, "latency/a/base", tmp_path).seal == ABSENT
+    spec = SPEC.model_copy(update={"reference": ("latency/a/base",)})
+    found = evidence(spec, "latency/a/base", tmp_path)
+    assert found.came and found.seal == SEALED and found.path.parts[-6:-4] == ("reference", "demo")
+
+
+def test_a_copy_of_an_edited_record_stays_marked(tmp_path: Path) -> None:
+    path = tmp_path / "demo/latency/a/base/record.json"
+    write_json(path, RECORD)
+    edited = json.loads(path.read_text().replace("1.25", "99.9"))
+    write_json(path, edited)
+    assert evidence(SPEC, "latency/a/base", tmp_path).seal == EDITED
 
 
 def frame(made: Made, name: str) -> tuple[Frame, Frame]:
@@ -96,6 +114,8 @@ def test_the_command_names_records_or_else_the_table(made: Made) -> None:
         "uv run snakemake --cores 8 results/demo/a/b/record.json results/demo/c/record.json --config scale=demo "
         "&& uv run hadaptive render table7 --scale demo"
     )
+    came = spec.model_copy(update={"reference": ("a/b",)})
+    assert make_again(came, ["a/b"]).endswith("results/demo/a/b/record.json --config scale=demo reference=false")
     assert make_again(spec, []) == "uv run snakemake --cores 8 paper_tables/table7.tex --config scale=demo"
 
 
