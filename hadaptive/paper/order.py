@@ -29,7 +29,7 @@ def called(name: str) -> str:
     first = name.startswith("v1_")
     found = re.fullmatch(r"(table|figure)_?([a-z]?)(\d+)(_table)?", name.removeprefix("v1_"))
     if not found:
-        return name.replace("_", " ").capitalize()
+        return name.removeprefix("figure_").removeprefix("table_").replace("_", " ").capitalize()
     kind, part, number, numbers = found.groups()
     said = f"{kind.capitalize()} {part.upper()}{'.' if part else ''}{number}{', numbers' if numbers else ''}"
     return f"{said} of the first version" if first else said

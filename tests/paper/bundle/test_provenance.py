@@ -129,7 +129,7 @@ def test_the_paper_s_order() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [("table7", "Table 7"), ("figure_a2", "Figure A.2"), ("figure3_table", "Figure 3, numbers"),
-     ("v1_table5", "Table 5 of the first version"), ("search_depth", "Search depth")],
+     ("v1_table5", "Table 5 of the first version"), ("figure_detections", "Detections")],
 )  # fmt: skip
 def test_what_a_float_is_called(name: str, said: str) -> None:
     assert called(name) == said
