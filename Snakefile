@@ -11,6 +11,7 @@ include: "workflow/rules/explain.smk"
 include: "workflow/rules/scale.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/bundle.smk"
 include: "workflow/rules/share.smk"
 include: "workflow/rules/stages.smk"
 
@@ -21,6 +22,7 @@ rule all:
         expand("paper_tables/{table}.tex", table=TABLES),
         expand("paper_tables/{figure}.pdf", figure=FIGURES),
         "paper_tables/claims.md",
+        rules.bundle.output,
         rules.crate.output,
         rules.metrics.output,
 

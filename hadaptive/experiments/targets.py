@@ -9,18 +9,14 @@ from hadaptive.experiments.executed import executed
 from hadaptive.experiments.measures import measures
 from hadaptive.experiments.papers import figures, tables
 from hadaptive.experiments.runs import runs
-
-KINDS = ("", "_compare")  # a table as measured, and beside the published values
-ENDINGS = ("tex", "md", "csv")
-CLAIMS_ENDINGS = ("md", "csv")
-FIGURE_ENDINGS = ("pdf", "png", "csv", "txt")
+from hadaptive.paper.files import ARCHIVE, CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS, PAGE, PDF
 
 
 def bundle_files(params: Params) -> list[str]:
     """Every file of paper_tables/ that a whole run makes, but for its own description."""
     found = [f"{name}{kind}.{ending}" for name in tables(params) for kind in KINDS for ending in ENDINGS]
     found += [f"{name}.{ending}" for name in figures(params) for ending in FIGURE_ENDINGS]
-    found += [*(f"claims.{ending}" for ending in CLAIMS_ENDINGS), "checklists.md"]
+    found += [*(f"claims.{ending}" for ending in CLAIMS_ENDINGS), "checklists.md", PAGE, ARCHIVE]
     return [f"paper_tables/{name}" for name in found]
 
 
@@ -31,7 +27,7 @@ def check_target(params: Params, path: str) -> None:
     if suffix not in ours:  # not ours to judge: `--report paper_tables/report.html`
         return
     if folder == "paper_tables":
-        known = [*bundle_files(params), "paper_tables/ro-crate-metadata.json"]
+        known = [*bundle_files(params), "paper_tables/ro-crate-metadata.json", f"paper_tables/{PDF}"]
     elif folder == "results":
         known = [str(each.folder / "record.json") for each in executed(params)]
         known += [str(r.folder / f) for r in runs(params).values() for f in ("last.pt", "best.pt")]

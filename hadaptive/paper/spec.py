@@ -6,6 +6,7 @@ command that renders. Everything else (columns, wording, axes, colours) is fixed
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -132,6 +133,39 @@ class MetricsSpec(_Model):
     tables: dict[Part, TableSpec]
 
 
+class BundleSpec(_Model):
+    """What the bundle holds: every table, every figure and the claims, all of one scale."""
+
+    scale: Part
+    demonstration: bool = False
+    about: str  # one line on the scale
+    tables: dict[Part, TableSpec]
+    figures: dict[Part, FigureSpec]
+    claims: ClaimsSpec
+
+    @model_validator(mode="after")
+    def _of_one_scale(self) -> Self:
+        parts: dict[str, TableSpec | FigureSpec | ClaimsSpec]
+        parts = {**self.tables, **self.figures, "claims": self.claims}
+        others = sorted(f"{name} ({part.scale})" for name, part in parts.items() if part.scale != self.scale)
+        if others:
+            raise ValueError(f"a bundle is of one scale, {self.scale}; not of it: {', '.join(others)}")
+        return self
+
+    @property
+    def parts(self) -> tuple[TableSpec | FigureSpec | ClaimsSpec, ...]:
+        """All that reads records."""
+        return (*self.tables.values(), *self.figures.values(), self.claims)
+
+    @cached_property
+    def reference(self) -> frozenset[str]:
+        """Those of its records that came with the project."""
+        return frozenset(each for part in self.parts for each in part.reference)
+
+
+AnySpec = TableSpec | FigureSpec | ClaimsSpec | BundleSpec
+
+
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
     found = spec.source(source)
@@ -143,19 +177,21 @@ def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     return [f"{stem}/seed{seed}" for seed in found.seeds_of.get(row.model, found.seeds)]
 
 
-def record_path(spec: TableSpec | FigureSpec | ClaimsSpec, record_id: str, results_root: Path) -> Path:
+def record_path(spec: AnySpec, record_id: str, results_root: Path) -> Path:
     """results_root/<scale>/<id>/record.json; below results_root/reference/ if it came with the project."""
     root = results_root / REFERENCE if record_id in spec.reference else results_root
     return root / spec.scale / record_id / "record.json"
 
 
-def record_ids_needed(spec: TableSpec | FigureSpec | ClaimsSpec) -> list[str]:
+def record_ids_needed(spec: AnySpec) -> list[str]:
     """The ids of all records the table, figure or claims read, in their order, each once."""
     if isinstance(spec, TableSpec):
         asked = [(source, row) for source in spec.sources for row in spec.rows if spec.why_not(row, source) is None]
         found = [each for source, row in asked for each in record_ids(spec, row, source)]
     elif isinstance(spec, FigureSpec):
         found = [*(record_ids_needed(spec.table) if spec.table else []), *spec.records]
+    elif isinstance(spec, BundleSpec):
+        found = [each for part in spec.parts for each in record_ids_needed(part)]
     else:
         found = [
             *(each for table in spec.tables.values() for each in record_ids_needed(table)),
@@ -166,7 +202,7 @@ def record_ids_needed(spec: TableSpec | FigureSpec | ClaimsSpec) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path = Path("results")) -> list[Path]:
+def records_needed(spec: AnySpec, results_root: Path = Path("results")) -> list[Path]:
     """The files of those records: the inputs of the rule that renders it."""
     return [record_path(spec, each, results_root) for each in record_ids_needed(spec)]
 

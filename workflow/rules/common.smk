@@ -14,6 +14,7 @@ from hadaptive import devices, experiments, guide
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
+from hadaptive.paper import files
 from hadaptive.paper.spec import records_needed
 
 
@@ -43,6 +44,8 @@ STRUCTURE = experiments.structure_measure(PARAMS)
 EXPANSIONS = experiments.expansion_measure(PARAMS)
 CLAIMS = experiments.claims(PARAMS)
 FIGURES = experiments.figures(PARAMS)
+BUNDLE = experiments.bundle(PARAMS)
+PAPER_TABLES = Path("paper_tables")
 
 
 wildcard_constraints:

@@ -103,11 +103,12 @@ class Records:
         if why_not is not None:
             return Cell.empty(why_not)
         results: dict[str, float | Remark] = {}
-        for record_id in record_ids(self.spec, row, column.source):
+        read = record_ids(self.spec, row, column.source)
+        for record_id in read:
             number = look_up(self.read(record_id), column.metric.format(variant=row.variant))
             seed = record_id.rpartition("/")[2].replace("seed", "seed ")
             results[seed] = number if isinstance(number, Remark) else number * column.factor
-        return aggregate(results)
+        return replace(aggregate(results), records=tuple(read))
 
     def cells(self, columns: Sequence[Column]) -> dict[str, list[Cell]]:
         """All cells of some measured columns."""
@@ -167,6 +168,11 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
         cells=cells,
         findings=tuple(erratum.line() for erratum in errata(table)),
     )
+
+
+def combined(cell: Cell, *of: Cell) -> Cell:
+    """A cell computed from others: it was made from their records."""
+    return replace(cell, records=tuple(dict.fromkeys(each for one in of for each in one.records)))
 
 
 def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:

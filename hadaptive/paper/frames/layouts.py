@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hadaptive.paper.cells import Cell, Remark
-from hadaptive.paper.frames.frame import Column
+from hadaptive.paper.frames.frame import Column, combined
 from hadaptive.paper.spec import Row
 
 Derived = Callable[[dict[str, list[Cell]]], list[Cell]]
@@ -118,9 +118,9 @@ def _drop(cells: dict[str, list[Cell]]) -> list[Cell]:
     for cell in cells["top1"][1:]:
         if first.value is None or cell.value is None:
             remark = cell.remark if cell.value is None else Remark.of("the first design was not run")
-            found.append(Cell(remark=remark))
+            found.append(combined(Cell(remark=remark), first, cell))
         else:
-            found.append(Cell(first.value - cell.value, n=min(first.n, cell.n)))
+            found.append(combined(Cell(first.value - cell.value, n=min(first.n, cell.n)), first, cell))
     return found
 
 
