@@ -45,7 +45,8 @@ def _compare(records: Mapping[str, Mapping[str, Any]], demonstration: bool) -> F
         for variant in (BASELINE, OURS)
     }
     ours, theirs = (statistics.fmean(means[variant]) for variant in (OURS, BASELINE))
-    because = f"layer {ours:.3g} against {theirs:.3g}, {_each(records)}"
+    because = f"layer {ours:.3g} against {theirs:.3g}, where {_layer({**nets[0], 'focuses_at': None})} is nowhere, "
+    because += _each(records)
     if min(len(each) for each in means.values()) < 2:
         return Finding(SAID, None, f"{because}; one seed, whose noise is not known", demonstration=demonstration)
     noise = sum(statistics.stdev(each) for each in means.values())
@@ -70,4 +71,4 @@ def _each(records: Mapping[str, Mapping[str, Any]]) -> str:
         for net in reversed(record["metrics"]["nets"]):
             said[net["variant"]] = "nowhere" if net["focuses_at"] is None else str(net["focuses_at"])
         parts.append(f"{name}: {said[OURS]} against {said[BASELINE]}")
-    return f"of {record['metrics']['nets'][0]['counted_layers']} that count ({', '.join(parts)}{where})"
+    return f"in {', '.join(parts)}{where}"

@@ -79,9 +79,9 @@ def test_without_a_record_it_is_empty_and_says_why(records: tuple[str, ...], tmp
 @pytest.mark.parametrize(
     ("ghost", "ours", "true", "said"),
     [
-        ([5], [3], None, "layer 3 against 5, of 7 that count (flower: 3 against 5); one seed"),
-        ([None], [2], None, "layer 2 against 8, of 7 that count (flower: 2 against nowhere); one seed"),
-        ([5, 6], [2, 3], True, "layer 2.5 against 5.5, of 7 that count (flower: 2 against 5), noise 1.4"),
+        ([5], [3], None, "layer 3 against 5, where 8 is nowhere, in flower: 3 against 5; one seed"),
+        ([None], [2], None, "layer 2 against 8, where 8 is nowhere, in flower: 2 against nowhere; one seed"),
+        ([5, 6], [2, 3], True, "layer 2.5 against 5.5, where 8 is nowhere, in flower: 2 against 5, noise 1.4"),
         ([2, 3], [5, 6], False, "noise 1.4"),
         ([5, 5], [5, 4], None, "noise 0.71"),
     ],
@@ -105,6 +105,8 @@ def test_claim_14_is_a_mean_over_images_and_says_where_no_subject_is_known(write
     spec = experiments.claims(config.load(ROOT / "params.yaml"))
     spec = spec.model_copy(update={"scale": "cpu", "explained": tuple(f"explain/{name}" for name in names)})
     (found,) = focus.findings(spec, tmp_path)
-    assert found.because.startswith("layer 2.5 against 4, a mean over 4 images; in 3 of them focus anywhere counts")
+    assert found.because.startswith(
+        "layer 2.5 against 4, where 8 is nowhere, a mean over 4 images; in 3 of them focus anywhere counts"
+    )
     (missing,) = focus.findings(spec.model_copy(update={"explained": ("explain/a", "explain/e")}), tmp_path)
     assert missing.because == "not run" and not missing.measured

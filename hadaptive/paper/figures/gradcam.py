@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -70,8 +71,8 @@ def _grid(record: dict[str, Any], nets: list[dict[str, Any]]) -> Any:
     photo, grey = np.asarray(shown), np.asarray(shown.convert("L"))
     layers = len(nets[0]["layers"])
     bands = -(-(layers + 1) // COLUMNS)
-    made = style.figure(height_in=0.55 + bands * len(nets) * 0.79)
-    made.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    made = style.figure(height_in=0.55 + bands * len(nets) * 0.82)
+    made.set_layout_engine("constrained", w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
     axes = made.subplots(bands * len(nets), COLUMNS, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
@@ -85,19 +86,25 @@ def _grid(record: dict[str, Any], nets: list[dict[str, Any]]) -> Any:
     for place, layer in enumerate(nets[-1]["layers"], 1):
         band, column = divmod(place, COLUMNS)
         arrow = " ↓" if layer["downsamples"] else ""
-        axes[band * len(nets), column].set_title(f"{place} {layer['operator']}{arrow}", fontsize=7, pad=2)
+        axes[band * len(nets), column].set_title(
+            f"{place} {layer['operator']}{arrow}", fontsize=7, pad=2 if band == 0 else 5
+        )
     _photo(axes[0, 0], photo, record["settings"]["subject"])
     _key(axes[1, 0])
     made.supxlabel(_key_line(nets), fontsize=7, color=style.FAINT)
     return made
 
 
+def _overlay(grey: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The photo in grey under the colours of a map; blended here, as PDF viewers and printers do it differently."""
+    fitted = np.asarray(Image.fromarray(values).resize(grey.shape[::-1], Image.Resampling.BILINEAR))
+    coloured = colormaps[COLOURS](fitted)[..., :3]
+    return np.asarray(SHARE * coloured + (1 - SHARE) * grey[..., None] / 255)
+
+
 def _tile(ax: Axes, grey: NDArray[np.uint8], layer: dict[str, Any], focuses: bool) -> None:
-    ax.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=SQUARE)
     cam = np.frombuffer(base64.b64decode(layer["map"]["float16"]), "<f2").reshape(layer["map"]["shape"])
-    ax.imshow(
-        cam.astype(np.float32), cmap=COLOURS, vmin=0, vmax=1, alpha=SHARE, interpolation="bilinear", extent=SQUARE
-    )
+    ax.imshow(_overlay(grey, cam.astype(np.float32)), extent=SQUARE)
     if focuses:
         ax.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=style.COLOURS[1], linewidth=2.4))
     ax.set_xlim(0, 1)
@@ -118,9 +125,8 @@ def _photo(ax: Axes, photo: NDArray[np.uint8], subject: list[float] | None) -> N
 
 def _key(ax: Axes) -> None:
     """The colours, from zero to the map's greatest value."""
-    ramp = np.linspace(0, 1, 64)[None]
-    ax.imshow(np.full_like(ramp, 128), cmap="gray", vmin=0, vmax=255, extent=(0, 1, 0.62, 0.5))
-    ax.imshow(ramp, cmap=COLOURS, vmin=0, vmax=1, alpha=SHARE, extent=(0, 1, 0.62, 0.5))
+    ramp = np.linspace(0, 1, 64, dtype=np.float32)[None]
+    ax.imshow(_overlay(np.full(ramp.shape, 128, np.uint8), ramp), extent=(0, 1, 0.62, 0.5))
     ax.set_xlim(0, 1)
     ax.set_ylim(1, 0)
     ax.text(0, 0.48, "0", ha="left", va="bottom", fontsize=7)
