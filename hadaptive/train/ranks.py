@@ -20,12 +20,12 @@ PATIENCE = timedelta(days=1)  # others wait while the first evaluates, or while 
 
 
 @contextlib.contextmanager
-def joined(device: torch.device) -> Iterator[None]:
+def joined(device: str) -> Iterator[None]:
     """Join the group torchrun has started this process for: NCCL between GPUs, gloo between CPUs."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class State:
         self._rng: dict[str, Any] | None = None
         self._start: dict[str, Any] = {
             "model": self.last, "last": self.last, "best": self.best, "optimizer": optimizer.state_dict(),
-            "rng": ranks.of_all(checkpoint.rng_state(device)), "begun": None,
+            "rng": ranks.of_all(checkpoint.rng_state(device)), "begun": [],
         }  # fmt: skip
 
     def fresh(self) -> Begun:
@@ -77,7 +77,19 @@ class State:
         self.history, self.last, self.best = History(**state["history"]), state["last"], state["best"]
         self._rng = state["rng"][min(ranks.rank(), len(state["rng"]) - 1)]
         self.saved_at = time.monotonic()
-        return self.fresh() if state["begun"] is None else Begun(**state["begun"])
+        return self._begun([Begun(**each) for each in state["begun"]])
+
+    def _begun(self, saved: list[Begun]) -> Begun:
+        """Of what the processes had begun, this one's; where it was another number of processes, all is the first's."""
+        if not saved:
+            return self.fresh()
+        if len(saved) == ranks.count():
+            return saved[ranks.rank()]
+        begun = replace(self.fresh(), counted=saved[0].counted, seen=saved[0].seen, steps=saved[0].steps)
+        for each in saved if ranks.first() else []:
+            begun.loss_sum += each.loss_sum
+            begun.right += each.right
+        return replace(begun, seconds=saved[0].seconds)
 
     def noise_again(self) -> None:
         """Draw on from where the state was saved; nothing where it was not just resumed."""
@@ -98,11 +110,14 @@ class State:
     def save(self, begun: Begun | None) -> None:
         """Save between two epochs (`begun` None) or within one."""
         rng = ranks.of_all(self._rng or checkpoint.rng_state(self.device))
+        within = [] if begun is None else ranks.of_all(
+            {**vars(begun), "loss_sum": begun.loss_sum.cpu(), "right": begun.right.cpu()}
+        )  # fmt: skip
         if ranks.first():
             model = self.last if begun is None else checkpoint.weights(self.model)
             whole = {
                 "model": model, "last": self.last, "best": self.best, "optimizer": self.optimizer.state_dict(),
-                "history": vars(self.history), "rng": rng, "begun": None if begun is None else vars(begun),
+                "history": vars(self.history), "rng": rng, "begun": within,
             }  # fmt: skip
             checkpoint.save(self.file, whole, keep_previous=True)
         self.saved_at = time.monotonic()
