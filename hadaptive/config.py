@@ -5,12 +5,13 @@ A wrong key or value gets one line that names file and line, the key, and the ne
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
@@ -39,6 +40,15 @@ class Variant(Strict):
 
     of: list[Name] = Field(min_length=1, description="models that have this variant")
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the builder")
+
+    @field_validator("options")
+    @classmethod
+    def _survive_json(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """They reach the trainer, and its record, as JSON."""
+        with contextlib.suppress(ValueError, TypeError):
+            if json.loads(json.dumps(options, allow_nan=False)) == options:
+                return options
+        raise ValueError("give text as keys, and text, finite numbers, lists and mappings as values")
 
 
 class TextModel(Strict):
@@ -158,10 +168,15 @@ class Params(Strict):
         for name, variant in self.variants.items():
             for model in variant.of:
                 _known("model", model, zoo, at=("variants", name, "of"))
+        if all(entry.group is None for entry in self.zoo.values()):
+            raise _Named(("zoo",), "no model has a group, and Table 7 would have no row; give one `group: 1`")
         for part, models in (("zoo", self.zoo), ("detection", self.detection)):
             for name, entry in models.items():
                 own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
                 _known(f"variant of {name}", entry.variant, own, at=(part, name, "variant"))
+                if (twin := next(other for other in models if models[other].label == entry.label)) != name:
+                    problem = f"{entry.label!r} is the label of {twin} too; a table needs two"
+                    raise _Named((part, name, "label"), problem)
         try:
             named_photos(self.explain)
         except ValueError as error:

@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from hadaptive.errors import UserError
+
 
 @cache
 def gpus() -> tuple[str, ...]:
-    """Indices of this machine's CUDA devices; HADAPTIVE_GPUS ("0,1", or "" for none) overrides what the driver says."""
+    """Indices of this machine's CUDA devices; HADAPTIVE_GPUS ("0,1", or "" for none) overrides what the driver says.
+
+    An index that is there several times ("0,0,0") is a GPU that so many Runs share.
+    """
     named = os.environ.get("HADAPTIVE_GPUS")
     if named is not None:
         return tuple(part for part in named.split(",") if part)
@@ -28,27 +33,45 @@ def gpus() -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def claimed() -> Iterator[str]:
-    """Hold one GPU for this process and yield the torch device to use: "cuda", or "cpu" on a machine without one.
+def claimed(count: int = 1, *, inherit: bool = False) -> Iterator[str]:
+    """Hold `count` GPUs for this process and yield the torch device to use: "cuda", or "cpu" on a machine without one.
 
-    Call it before torch first looks at CUDA. A choice made already (CUDA_VISIBLE_DEVICES, as Slurm does) is respected.
+    Call it before torch first looks at CUDA. A choice made already (CUDA_VISIBLE_DEVICES, as Slurm does) is respected;
+    of its GPUs each process that torchrun starts takes its own. With `inherit` a program that takes this one's place
+    (exec) holds them on. UserError where there are fewer.
     """
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) and gpus():
+        devices, local = chosen.split(","), os.environ.get("LOCAL_RANK")
+        if len(devices) < max(count, int(local or 0) + 1):
+            raise UserError(f"{count} GPUs are asked for and CUDA_VISIBLE_DEVICES={chosen} names fewer")
+        if local is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = devices[int(local)]
+        yield "cuda"
+        return
+    if count > 1 and len(set(gpus())) < count:
+        raise UserError(f"{count} GPUs are asked for and this machine has {len(set(gpus()))}")
     if not gpus():
         yield "cpu"
-        return
-    if os.environ.get("CUDA_VISIBLE_DEVICES"):
-        yield "cuda"
         return
     folder = Path(tempfile.gettempdir(), f"hadaptive-gpu-{os.getuid()}")
     folder.mkdir(exist_ok=True)
     while True:
-        for index in gpus():
-            with (folder / f"{index}.lock").open("w") as lock:
+        with contextlib.ExitStack() as held:  # all or none: two that each hold half would wait for ever
+            found: list[str] = []
+            for place, index in enumerate(gpus()):
+                if index in found or len(found) == count:
+                    continue
+                lock = (folder / f"{place}.lock").open("w")
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
+                    lock.close()
                     continue
-                os.environ["CUDA_VISIBLE_DEVICES"] = index
-                yield "cuda"  # the kernel gives the lock back when the process ends, however it ends
+                os.set_inheritable(lock.fileno(), inherit)
+                held.enter_context(lock)
+                found.append(index)
+            if len(found) == count:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(found)
+                yield "cuda"  # the kernel gives the locks back when the process ends, however it ends
                 return
         time.sleep(0.2)

@@ -7,6 +7,10 @@ class UserError(Exception):
     """Something the user can mend. The command line prints its message alone, without a traceback, and exits 1."""
 
 
+class Preempted(Exception):
+    """A training was asked to stop (SIGTERM) and has saved its state; the message says where it stands."""
+
+
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     """' Did you mean ...?' with the closest known name, or the known names where none is close."""
     import difflib

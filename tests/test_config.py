@@ -93,6 +93,13 @@ def test_the_project_file_is_valid() -> None:
             ["scales.demo.kernels.runs", "greater than or equal to 1"],
         ),
         ("models: all", "models: [nope_net]", "models: all", ["unknown model 'nope_net'"]),
+        (
+            "  dysoft: {of: [hadaptive_net_s, hadaptive_net_m, hadaptive_net_l], options: {norm: dysoft}}",
+            "  dysoft: {of: [hadaptive_net_s, hadaptive_net_m, hadaptive_net_l], options: {norm: .inf}}",
+            "  dysoft: {of:",
+            ["variants.dysoft.options", "finite numbers"],
+        ),
+        ("label: StarNet-S2", "label: StarNet-S1", "label: StarNet-S2", ["zoo.starnet_s2.label", "starnet_s1 too"]),
     ],
 )
 def test_a_mistake_names_its_line_and_the_remedy(
@@ -110,6 +117,13 @@ def test_a_repeated_key_is_not_silently_dropped(tmp_path: Path) -> None:
         tmp_path, "  base_never: x" if False else "\nvariants:\n", "\nvariants:\n  dysoft: {of: [hadaptive_net_s]}\n"
     )
     assert "variants.dysoft" in message and "twice" in message
+
+
+def test_a_zoo_without_a_group_is_refused_by_name() -> None:
+    values = yaml.safe_load(TEXT)
+    lone = {"zoo": {"resnet18": {"label": "ResNet-18"}}, "variants": {}}
+    with pytest.raises(UserError, match="zoo: no model has a group, and Table 7 would have no row"):
+        config.check({**values, **lone})
 
 
 def test_broken_yaml_and_missing_file(tmp_path: Path) -> None:

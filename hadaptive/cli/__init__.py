@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import signal
 import sys
 from typing import Any
 
 from hadaptive.cli import bench, bundle, count, make, plan, share, show
-from hadaptive.errors import UserError
+from hadaptive.errors import Preempted, UserError
 
 DISK = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -36,6 +37,9 @@ def main(words: list[str] | None = None) -> int:
         return _fail(
             f"{error.filename or 'output'}: {DISK[error.errno]} and run the same command again; nothing is lost"
         )
+    except Preempted as error:
+        _fail(f"{error}; the same command goes on from there")
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from the last finished epoch")
     return 0

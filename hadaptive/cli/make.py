@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +23,7 @@ def add(verb: Verb) -> None:
     train = verb("train", _train, "train one Run, or go on with it")
     train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
     train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
+    train.add_argument("--gpus", type=int, default=1, help="train on so many GPUs together (torchrun)")
     export = verb("export", _export, "count a model and export it to ONNX")
     export.add_argument("measure", help="JSON of the measure")
     export.add_argument("--onnx", type=Path, required=True, help="file for the fastest form of the model")
@@ -52,6 +55,11 @@ def _data(a: argparse.Namespace) -> None:
 
 def _train(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
+
+    if a.gpus > 1 and "LOCAL_RANK" not in os.environ:
+        with claimed(a.gpus, inherit=True):  # torchrun takes this process's place, its locks and its signals
+            launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={a.gpus}", "-m", "hadaptive"]
+            os.execv(sys.executable, [sys.executable, *launch, *sys.argv[1:]])
     from hadaptive.experiments import find, trainer_code
     from hadaptive.identity import code_id
     from hadaptive.tasks import TASKS
@@ -64,9 +72,13 @@ def _train(a: argparse.Namespace) -> None:
     code = code_id(*trainer_code(run))
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
         train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
-        record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code)
+        ranks = import_module("hadaptive.train.ranks")
+        with ranks.joined(device):
+            record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code)
+            first = ranks.first()
     reached = record["metrics"][task.metric]
-    print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
+    if first:
+        print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
 def _export(a: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import zipfile
 from pathlib import Path
@@ -12,6 +13,10 @@ from torch import nn
 
 from hadaptive.errors import UserError
 from hadaptive.records import atomic
+
+
+class Damaged(UserError):
+    """A checkpoint that is cut short, altered, or no checkpoint of ours."""
 
 
 def save(path: Path, state: dict[str, Any], *, keep_previous: bool = False) -> None:
@@ -34,7 +39,8 @@ def previous(path: Path) -> Path:
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint and check every byte of it (the CRCs of its archive).
 
-    Raises UserError, naming the file and the remedy, where it is missing, cut short or altered.
+    Raises UserError, naming the file and the remedy, where it is missing; Damaged where it is cut short, altered, or
+    holds anything but tensors and plain values (a pickle could run code).
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,8 +50,10 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; train the Run that makes it first") from None
+    except pickle.UnpicklingError:
+        raise Damaged(f"{path} holds more than weights and was not loaded; delete it") from None
     except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
-        raise UserError(
+        raise Damaged(
             f"{path} is damaged ({error}). Delete it and run the same command again: training goes on from the "
             f"checkpoint before it, or from the start where there is none"
         ) from None
@@ -53,10 +61,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 
 def newest(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """The state to resume from: at `path`, else the one before it, else None. Errors as `load`."""
-    for candidate in (path, previous(path)):
+    """The state to resume from: at `path`, else the one before it, else None. A damaged one is named and left."""
+    for candidate, otherwise in ((path, "from the checkpoint before it"), (previous(path), "from the start")):
         if candidate.exists():
-            return load(candidate, device)
+            try:
+                return load(candidate, device)
+            except Damaged as error:
+                print(f"{str(error).partition('. ')[0]}; going on {otherwise}", flush=True)
     return None
 
 

@@ -12,8 +12,8 @@ import torch
 
 from hadaptive.records import SCHEMA, environment, processor, read_json, sha256, write_json
 from hadaptive.run import Run
-from hadaptive.train import checkpoint
-from hadaptive.train.loop import Trained
+from hadaptive.train import checkpoint, ranks
+from hadaptive.train.loop import History, Trained
 
 
 def write(
@@ -33,6 +33,8 @@ def write(
 
     `metrics` are the task's; `examples` counts the data ("train_examples", "test_examples").
     """
+    if not ranks.first():
+        return
     history = trained.history
     for name, weights in (("last", trained.last), ("best", trained.best)):
         checkpoint.save(work / f"{name}.pt", weights)
@@ -46,11 +48,12 @@ def write(
         "run": run.model_dump(mode="json"),
         "metrics": dict(metrics),
         "curve": history.curve,
+        "micro_batches": micro_batches(history),
         "model": {"parameters": trained.parameters},
         "examples_per_s": speeds[len(speeds) // 2] if speeds else None,
         "wall_s": history.wall_s,
         "peak_memory_bytes": peak_memory(device),
-        "environment": {**environment(), "device": device_name(device), "threads": threads},
+        "environment": {**environment(), "device": device_name(device), "threads": threads, "processes": ranks.count()},
         "data": {
             "dataset": run.dataset,
             "sha256": sha256(data / "manifest.json"),
@@ -64,6 +67,14 @@ def write(
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     write_json(work / "record.json", record)  # last: it says that the Run is finished
+
+
+def micro_batches(history: History) -> dict[str, Any] | None:
+    """Where memory was too small for a batch: from which epoch on how many examples went through the net at once."""
+    if not history.micro_batches:
+        return None
+    note = "out of memory; steps are of the recipe's batch, batch normalisation's statistics are those of a part of it"
+    return {"from": history.micro_batches, "note": note}
 
 
 def device_name(device: torch.device) -> str:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hadaptive.records import atomic, read_json, sha256
+from hadaptive.records import SCHEMA, atomic, read_json, sha256
 from hadaptive.run import Run
+from hadaptive.train import ranks
 
 RESULTS = ("last.pt", "best.pt", "record.json")
 
@@ -26,12 +27,14 @@ def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable
 
     A Run that already finished with the same settings, data and code is not trained again.
     """
-    with workshop(work, run.key(sha256(data / "manifest.json"), code)) as bench:
-        if not bench.finished():
+    key = run.key(sha256(data / "manifest.json"), code)
+    # of several processes the first holds the folder, and the others wait for its word
+    with workshop(work, key) if ranks.first() else contextlib.nullcontext(Bench(work / key)) as bench:
+        if not ranks.from_first(bench.finished):
             train(bench.folder)
-        else:
+        elif ranks.first():
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
-        place(bench.folder, out)
+        ranks.from_first(lambda: place(bench.folder, out))
     record: dict[str, Any] = read_json(out / "record.json")
     return record
 
@@ -47,7 +50,11 @@ class Bench:
         record = self.folder / "record.json"
         if not record.exists():
             return False
-        kept = read_json(record)["checkpoints"]
+        written = read_json(record)
+        if written.get("schema") != SCHEMA:
+            print(f"{record} was written by another version (schema {written.get('schema')}, not {SCHEMA})", flush=True)
+            return False
+        kept = written["checkpoints"]
         return all(
             (self.folder / f"{name}.pt").exists() and sha256(self.folder / f"{name}.pt") == entry["sha256"]
             for name, entry in kept.items()

@@ -16,7 +16,7 @@ from hadaptive.errors import UserError
 from hadaptive.recipes import Recipe
 from hadaptive.records import read_json, sha256
 from hadaptive.run import Classification
-from hadaptive.train import classify, loop
+from hadaptive.train import checkpoint, classify, loop
 
 Trainer = Callable[..., dict[str, Any]]
 
@@ -128,7 +128,8 @@ def test_out_of_memory_is_a_result(train: Trainer, monkeypatch: pytest.MonkeyPat
         return torch.empty(2**60)
 
     monkeypatch.setattr(classify.Precision, "loss", too_large)
-    assert train(small_run())["status"] == "out of memory at epoch 1"
+    record = train(small_run())
+    assert record["status"] == "out of memory at epoch 1" and record["curve"] == []
 
 
 def test_other_errors_are_not_results(train: Trainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -141,39 +142,35 @@ def test_other_errors_are_not_results(train: Trainer, monkeypatch: pytest.Monkey
     assert not (tmp_path / "a/out/record.json").exists()
 
 
-def test_a_checkpoint_cut_short_is_named_and_the_one_before_it_serves(
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(
     train: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    undisturbed = train(small_run(), "whole")
     with monkeypatch.context() as patch:
         kill_in_epoch(patch, 3)
         with pytest.raises(Killed):
             train(small_run())
     state = next((tmp_path / "a/work").glob("*/state.pt"))
-    whole = state.read_bytes()
-    for damage in (whole[: len(whole) // 2], whole[:-300] + bytes(100) + whole[-200:], b""):
+    before, whole = state.with_name("state.previous.pt"), state.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for damage in (whole[: len(whole) // 2], whole[:-300] + bytes(100) + whole[-200:], b"", bytes(flipped)):
         state.write_bytes(damage)
-        with pytest.raises(UserError, match=r"state\.pt is damaged .* Delete it and run the same command again"):
-            train(small_run())
-        assert state.with_name("state.previous.pt").exists()
-    state.unlink()
-    capsys.readouterr()
-    assert train(small_run())["status"] == "done"
+        capsys.readouterr()
+        found = checkpoint.newest(state)
+        assert found is not None and len(found["history"]["curve"]) == 1
+        assert "state.pt is damaged (" in (said := capsys.readouterr().out) and "the checkpoint before it" in said
+    assert train(small_run())["checkpoints"] == in_folder(undisturbed, tmp_path, "whole", "a")
     assert "resumed after epoch 1 of 3" in capsys.readouterr().out
+    state.write_bytes(b"")
+    before.write_bytes(b"")
+    assert checkpoint.newest(state) is None and "going on from the start" in capsys.readouterr().out
 
 
-def test_an_altered_pixel_block_in_a_checkpoint_is_noticed(
-    train: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        kill_in_epoch(patch, 2)
-        with pytest.raises(Killed):
-            train(small_run())
-    state = next((tmp_path / "a/work").glob("*/state.pt"))
-    whole = bytearray(state.read_bytes())
-    whole[len(whole) // 2] ^= 0xFF
-    state.write_bytes(bytes(whole))
-    with pytest.raises(UserError, match="damaged"):
-        train(small_run())
+def in_folder(record: dict[str, Any], tmp_path: Path, old: str, new: str) -> dict[str, Any]:
+    """A record's checkpoints, as they would be in another folder."""
+    folders = str(tmp_path / old), str(tmp_path / new)
+    return {name: {**entry, "path": entry["path"].replace(*folders)} for name, entry in record["checkpoints"].items()}
 
 
 def test_input_smaller_than_the_net_takes_is_one_clear_error(train: Trainer) -> None:

@@ -14,4 +14,4 @@ rule train:
         run=lambda wc: RUNS[wc.run].dumps(),
         code=lambda wc: code_id(*experiments.trainer_code(RUNS[wc.run])),
     shell:
-        "python -m hadaptive train {params.run:q} --threads {threads} > {log} 2>&1"
+        "python -m hadaptive train {params.run:q} --threads {threads} --gpus {resources.gpu} > {log} 2>&1"

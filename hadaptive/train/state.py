@@ -1,0 +1,123 @@
+"""Where a training stands, in memory and on disk: what is saved after an epoch, and within a long one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hadaptive.train import checkpoint, ranks
+
+Weights = dict[str, Any]
+
+
+@dataclass
+class History:
+    """What a training leaves behind: one entry an epoch, how it ended, how long it took."""
+
+    status: str = "done"
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    wall_s: float = 0.0
+    micro_batches: list[dict[str, int]] = field(default_factory=list)  # {"epoch", "examples"}: cut so from then on
+
+    def ending(self) -> dict[str, Any]:
+        """The last finished epoch's entry, empty if none finished."""
+        return self.curve[-1] if self.curve else {}
+
+    def top(self) -> dict[str, Any]:
+        """The best epoch's entry, empty if none finished."""
+        return self.curve[self.best_epoch - 1] if self.best_epoch else {}
+
+
+@dataclass
+class Begun:
+    """An epoch under way: the steps taken, and the sums its entry is made of, which stay on the device."""
+
+    loss_sum: Tensor
+    right: Tensor
+    counted: bool = True
+    seen: int = 0  # examples
+    steps: int = 0
+    seconds: float = 0.0  # that it took in processes before this one
+
+
+class State:
+    """A training's model, optimiser and history, the weights of its last finished and best epoch, and their file."""
+
+    def __init__(self, file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+        self.file, self.model, self.optimizer, self.device = file, model, optimizer, device
+        self.history = History()
+        self.last = self.best = checkpoint.weights(model)
+        self.saved_at = time.monotonic()
+        self._rng: dict[str, Any] | None = None
+        self._start: dict[str, Any] = {
+            "model": self.last, "last": self.last, "best": self.best, "optimizer": optimizer.state_dict(),
+            "rng": ranks.of_all(checkpoint.rng_state(device)), "begun": [],
+        }  # fmt: skip
+
+    def fresh(self) -> Begun:
+        """An epoch of which nothing is done yet."""
+        zero = torch.zeros((), device=self.device)
+        return Begun(zero.clone(), zero.clone())
+
+    def resume(self) -> Begun:
+        """Go to what was saved last, or to the start where nothing was; returns the epoch under way.
+
+        The generators of random numbers are put back by `noise_again`: opening the data may draw from them.
+        """
+        state = checkpoint.newest(self.file, self.device) or {**self._start, "history": vars(History())}
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.zero_grad(set_to_none=True)
+        self.history, self.last, self.best = History(**state["history"]), state["last"], state["best"]
+        self._rng = state["rng"][min(ranks.rank(), len(state["rng"]) - 1)]
+        self.saved_at = time.monotonic()
+        return self._begun([Begun(**each) for each in state["begun"]])
+
+    def _begun(self, saved: list[Begun]) -> Begun:
+        """Of what the processes had begun, this one's; where it was another number of processes, all is the first's."""
+        if not saved:
+            return self.fresh()
+        if len(saved) == ranks.count():
+            return saved[ranks.rank()]
+        begun = replace(self.fresh(), counted=saved[0].counted, seen=saved[0].seen, steps=saved[0].steps)
+        for each in saved if ranks.first() else []:
+            begun.loss_sum += each.loss_sum
+            begun.right += each.right
+        return replace(begun, seconds=saved[0].seconds)
+
+    def noise_again(self) -> None:
+        """Draw on from where the state was saved; nothing where it was not just resumed."""
+        if self._rng is not None:
+            checkpoint.restore_rng(self._rng, self.device)
+            self._rng = None
+
+    def epoch_done(self, entry: dict[str, Any], seconds: float, select: str) -> None:
+        """Add an epoch's entry to the history, keep its weights, and the best by the metric `select`; save."""
+        history = self.history
+        history.curve.append(entry)
+        history.wall_s += seconds
+        self.last = checkpoint.weights(self.model)
+        if history.best_epoch == 0 or entry[select] > history.top()[select]:
+            history.best_epoch, self.best = entry["epoch"], self.last
+        self.save(None)
+
+    def save(self, begun: Begun | None) -> None:
+        """Save between two epochs (`begun` None) or within one."""
+        rng = ranks.of_all(self._rng or checkpoint.rng_state(self.device))
+        within = [] if begun is None else ranks.of_all(
+            {**vars(begun), "loss_sum": begun.loss_sum.cpu(), "right": begun.right.cpu()}
+        )  # fmt: skip
+        if ranks.first():
+            model = self.last if begun is None else checkpoint.weights(self.model)
+            whole = {
+                "model": model, "last": self.last, "best": self.best, "optimizer": self.optimizer.state_dict(),
+                "history": vars(self.history), "rng": rng, "begun": within,
+            }  # fmt: skip
+            checkpoint.save(self.file, whole, keep_previous=True)
+        self.saved_at = time.monotonic()

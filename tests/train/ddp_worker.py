@@ -1,0 +1,84 @@
+"""Run by torchrun, or called for one process: train a small net three times and write what came of it to a folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hadaptive.train import ranks
+from hadaptive.train.loop import Loss, Plan, fit
+from hadaptive.train.schedule import cosine
+
+SIZES = [8] * 10 + [7, 1]  # batches that do not divide by two, and one that leaves a process without examples
+
+
+class Points:
+    steps = len(SIZES)
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(number)
+        x = torch.randn(sum(SIZES), 6, generator=generator, dtype=torch.float64)
+        y = torch.randint(3, (sum(SIZES),), generator=generator)
+        yield from zip(x.split(SIZES), y.split(SIZES), strict=True)
+
+
+def entropy(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
+    logits = model(x)
+    return F.cross_entropy(logits, y), (logits.argmax(1) == y).sum()
+
+
+def assess(model: nn.Module) -> dict[str, Any]:
+    assert ranks.first(), "the others wait"
+    return {"test_top1": model(torch.linspace(-1, 1, 18, dtype=torch.float64).view(3, 6)).softmax(1)[0, 0].item()}
+
+
+def train(work: Path, loss: Loss = entropy) -> list[dict[str, Any]]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
+    plan = Plan(2, partial(cosine, peak=1e-2, warmup=0.1), limit=100.0, clip=1.0, save_s=0.0)
+    curve = fit(
+        model, optimizer, Points(), loss, assess, plan, work=work, device=torch.device("cpu")
+    ).history.curve  # fmt: skip
+    return [{key: value for key, value in entry.items() if key != "examples_per_s"} for entry in curve]
+
+
+class Killed(BaseException):
+    pass
+
+
+class Counted:
+    def __init__(self, until: int) -> None:
+        self.until, self.steps = until, 0
+
+    def __call__(self, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
+        self.steps += 1
+        if self.steps == self.until:
+            raise Killed
+        return entropy(model, x, y)
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    with ranks.joined("cpu"):
+        whole, counted = train(folder / "whole"), Counted(until=10**9)
+        try:
+            train(folder / "cut", Counted(until=22))
+        except Killed:
+            resumed = train(folder / "cut", counted)
+        if ranks.first():
+            steps = 2 * Points.steps
+            found = {"whole": whole, "resumed": resumed, "processes": ranks.count(), "steps": steps}
+            (folder / "result.json").write_text(json.dumps({**found, "steps_again": counted.steps}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
