@@ -18,7 +18,9 @@ from typing import Any
 from hadaptive.errors import UserError
 
 SCHEMA = 1
-PACKAGES = ("torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum")
+PACKAGES = (
+    "torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum", "pycocotools",
+)  # fmt: skip
 RECORD = "record.json"  # files of this name are sealed as they are written
 
 

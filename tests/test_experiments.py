@@ -13,7 +13,7 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, ExpansionMeasure, ExplainMeasure, KernelMeasure, Text, VarianceMeasure
+from hadaptive.run import Classification, Detection, ExpansionMeasure, ExplainMeasure, KernelMeasure, Text, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -285,3 +285,41 @@ def test_claims_read_the_tables_they_speak_of() -> None:
     alone = ["variance", "expansions", "explain/flower", "explain/china"]
     assert needed[-4:] == [Path(f"results/demo/{each}/record.json") for each in alone]
     assert spec.demonstration
+
+
+def test_table_6_trains_its_backbones_and_classifies_none_of_them_for_it() -> None:
+    given = params()
+    runs = experiments.runs(given)
+    detectors = [run for run in runs.values() if isinstance(run, Detection)]
+    assert [run.id for run in detectors] == [
+        f"coco/{name}/seed0"
+        for name in (
+            "mobilenetv3_small_100/base", "mobilenetv2_100/base", "ghostnetv3_100/base", "hadaptive_net_s/dysoft",
+            "hadaptive_net_m/dysoft", "hadaptive_net_l/dysoft",
+        )
+    ]  # fmt: skip
+    assert not any(run.model == "mobilenetv2_100" for run in runs.values() if isinstance(run, Classification))
+    assert experiments.trainer_code(detectors[-1]) == ("hadaptive.train.detect", "hadaptive.nn.hadaptive_net")
+    assert "hadaptive.nn.ach" not in identity.closure("hadaptive.train.detect"), "ACH retrains no baseline"
+    detection = {**VALUES["detection"], "starnet_s1": {"label": "StarNet-S1"}}
+    added = params(detection=detection)
+    assert set(experiments.runs(added)) - set(runs) == {"coco/starnet_s1/base/seed0"}
+    assert "StarNet-S1" in [row.label for row in experiments.tables(added)["table6"].rows]
+    one = params(models=["mobilenetv2_100"])
+    assert list(experiments.runs(one)) == ["coco/mobilenetv2_100/base/seed0"]
+    assert experiments.figures(one)["figure_detections"].records == ()
+
+
+def test_captions_speak_of_their_own_task() -> None:
+    given = params()
+    assert "shapes" not in experiments.tables(given)["table7"].about
+    assert (
+        "shapes" in experiments.tables(given)["table6"].about
+        and "digits" not in experiments.tables(given)["table6"].about
+    )
+
+
+def test_the_picture_is_of_the_largest_of_our_nets() -> None:
+    assert experiments.figures(params())["figure_detections"].records == ("coco/hadaptive_net_l/dysoft/seed0",)
+    few = params(models=["hadaptive_net_s", "mobilenetv3_small_100"])
+    assert experiments.figures(few)["figure_detections"].records == ("coco/hadaptive_net_s/dysoft/seed0",)

@@ -127,6 +127,8 @@ class DetectionBatches:
         shuffled = np.argsort(np.random.PCG64(0).random_raw(whole), kind="stable")
         self.subset = torch.from_numpy(np.sort(shuffled[: examples or whole]))
         self.examples = len(self.subset)
+        if not any(np.diff(dataset.known.starts)[self.subset.numpy()]):
+            raise DataError(f"the {self.examples} images of {dataset.folder} have no objects at all; take more of them")
         self.sizes = batch_sizes(self.examples, batch_size, avoid_one=train)
         self.steps = len(self.sizes)
 

@@ -2,8 +2,9 @@
 
 `CLAIMS` states them; the numbers come from the records alone. The same comparisons on the paper's own numbers say
 whether the paper agrees with itself. Two accuracies differ by more than noise where their intervals do not overlap:
-mean plus and minus the sample deviation over seeds or, of one seed, the binomial standard error of its test set. Counts
-of parameters and FLOPs have no noise but rounding: what a table prints alike is within it.
+mean plus and minus the sample deviation over seeds or, of one seed, the binomial standard error of its test set (for
+mAP as if every image were a trial, which is rough). Counts of parameters and FLOPs have no noise but rounding: what a
+table prints alike is within it.
 """
 
 from __future__ import annotations

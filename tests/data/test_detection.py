@@ -160,6 +160,14 @@ def test_more_images_than_there_are_and_data_without_boxes_are_refused(drawn: Pa
         opened(tmp_path)
 
 
+def test_images_without_any_object_at_all_are_refused(own: Path, tmp_path: Path) -> None:
+    file = own / "annotations/instances_val2017.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
+    prepare("coco", tmp_path / "out", DataSettings(root=own.parent))
+    with pytest.raises(DataError, match=r"the 2 images of .*val2017 have no objects at all"):
+        opened(tmp_path / "out", "test", train=False, examples=None)
+
+
 def test_coco_is_never_downloaded_unasked(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HADAPTIVE_DATA", raising=False)
     assert available("coco", DataSettings(downloads=tmp_path / "none")) == "COCO 2017 not present"

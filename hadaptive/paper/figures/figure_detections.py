@@ -19,6 +19,7 @@ from hadaptive.paper.spec import FigureSpec, record_path
 COLUMNS = 4
 LEAST_SCORE = 0.3  # below it a detection is drawn only where it is the image's best
 MOST = 6  # detections drawn on an image
+PANEL_PT = 93  # side of a panel on the page, points
 FOUND, THERE = style.COLOURS[1], "#FFFFFF"
 HEAD = ["image", "what", "class", "score", "x1", "y1", "x2", "y2"]
 
@@ -34,6 +35,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     if not samples:
         ax = made.subplots()
         ax.set(xticks=[], yticks=[], facecolor="#F7F7F7")
+        ax.spines[:].set_visible(False)
         said = f"not measured:\n{textwrap.fill(why, 50)}"
         ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
     else:
@@ -81,13 +83,17 @@ def _panel(ax: Axes, sample: dict[str, Any]) -> list[list[str]]:
     drawn = shown(sample)
     for each in reversed(drawn):
         ax.add_patch(_box(each["box"], FOUND, "-", 1.2))
-        x1, y1, *_ = each["box"]
-        inside = y1 < 0.12 * height  # no room above the box
-        ax.text(
-            min(max(x1, 0.01 * width), 0.98 * width), max(y1, 0), f"{each['class']} {each['score']:.2f}", fontsize=5,
-            color="#FFFFFF", ha="right" if x1 > 0.6 * width else "left", va="top" if inside else "bottom",
-            bbox={"facecolor": FOUND, "edgecolor": "none", "pad": 0.6}, clip_on=True,
-        )  # fmt: skip
+    taken: list[tuple[float, float, float, float]] = []
+    for each in drawn:
+        text = f"{each['class']} {each['score']:.2f}"
+        side = max(width, height) / PANEL_PT  # pixels of the image in a point of the page
+        place = _free(each["box"], (len(text) * 2.6 * side, 6.4 * side), (width, height), taken)
+        if place is not None:
+            taken.append(place)
+            ax.text(
+                place[0], place[3], text, fontsize=5, color="#FFFFFF", ha="left", va="bottom", clip_on=True,
+                bbox={"facecolor": FOUND, "edgecolor": "none", "pad": 0.6},
+            )  # fmt: skip
     name = Path(sample["image"]).name
     kinds = (("annotated", sample["there"]), ("detected", drawn))
     return [
@@ -101,6 +107,22 @@ def _panel(ax: Axes, sample: dict[str, Any]) -> list[list[str]]:
         for what, boxes in kinds
         for each in boxes
     ]  # fmt: skip
+
+
+def _free(
+    box: list[float], label: tuple[float, float], image: tuple[int, int], taken: list[tuple[float, float, float, float]]
+) -> tuple[float, float, float, float] | None:
+    """Where a label of that size meets no other: above its box, in its corners, else down its side; None if nowhere."""
+    (x1, y1, x2, y2), (wide, high) = box, label
+    rows = (y1 - high, y1, y2 - high)
+    corners = [(x, y) for x in (x1, x2 - wide) for y in rows]
+    beside = [(x1, y1 + n * high / 2) for n in range(2, int(2 * (y2 - y1) / high))]
+    for left, top in corners + beside:
+        x, y = min(max(left, 0), image[0] - wide), min(max(top, 0), image[1] - high)
+        place = (x, y, x + wide, y + high)
+        if all(place[2] <= o[0] or o[2] <= x or place[3] <= o[1] or o[3] <= y for o in taken):
+            return place
+    return None
 
 
 def _box(box: list[float], colour: str, look: Any, width: float) -> Rectangle:
