@@ -16,6 +16,7 @@ from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
 from hadaptive.paper import files
 from hadaptive.paper.spec import records_needed
+from hadaptive.records import write_text
 
 
 configfile: "params.yaml"

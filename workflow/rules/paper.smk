@@ -1,7 +1,7 @@
 rule table:
     input:
         lambda wc: records_needed(TABLES[wc.table]),
-        rules.scale.output,
+        SCALE_STAMP,
     output:
         expand(
             "paper_tables/{{table}}{kind}.{ending}",
@@ -25,7 +25,7 @@ rule table:
 rule figure:
     input:
         lambda wc: records_needed(FIGURES[wc.figure]),
-        rules.scale.output,
+        SCALE_STAMP,
     output:
         expand("paper_tables/{{figure}}.{ending}", ending=experiments.FIGURE_ENDINGS),
     log:
@@ -43,7 +43,7 @@ rule figure:
 rule claims:
     input:
         records_needed(CLAIMS),
-        rules.scale.output,
+        SCALE_STAMP,
     output:
         expand("paper_tables/claims.{ending}", ending=experiments.CLAIMS_ENDINGS),
     log:

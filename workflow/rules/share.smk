@@ -2,7 +2,7 @@ rule checklists:
     input:
         experiments.records(PARAMS),
         experiments.manifests(PARAMS),
-        rules.scale.output,
+        SCALE_STAMP,
     output:
         "paper_tables/checklists.md",
     log:
