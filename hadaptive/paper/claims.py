@@ -43,7 +43,7 @@ class Greater:
 class Nearer:
     """In one column of a table the cell of the row `one` is nearer to that of `near` than to that of `far`.
 
-    What is compared is twice the one with the sum of the two, `near` being the greater; so noises add up.
+    What is compared are its two distances; so noises add up, that of the one twice.
     """
 
     table: str
@@ -210,7 +210,7 @@ class _Table:
         known = [cell.value for cell in printed if cell.value is not None]
         paper = ""
         if len(known) == len(printed):
-            agrees = 2 * known[0] > known[1] + known[2] if nearer else known[0] > known[1]
+            agrees = abs(known[1] - known[0]) < abs(known[0] - known[2]) if nearer else known[0] > known[1]
             paper = HOLDS if agrees else CONTRADICTED
         stand_in = self.spec.source(column.source).stand_in is not None and column.spread
         return Verdict(said, verdict, because, paper, stand_in)
@@ -221,12 +221,13 @@ class _Table:
             reasons = [cell.remark.text for cell in cells if cell.value is None and cell.remark]
             return NOT_RUN, "; ".join(dict.fromkeys(reasons))
         one, near, far = values
-        numbers = f"{near - one:.4g} from the one, {one - far:.4g} from the other"
+        to_near, to_far = abs(near - one), abs(one - far)
+        numbers = f"{to_near:.4g} from the one, {to_far:.4g} from the other"
         widths = [self._noise(cell, column) for cell in cells]
         if None in widths:
             return NOT_RUN, f"{numbers}; the records do not say how many examples were tested"
         noise = sum(width * times for width, times in zip(widths, (2, 1, 1), strict=True) if width is not None)
-        gap = 2 * one - near - far
+        gap = to_far - to_near
         because = f"{numbers}: {gap:+.3g}, noise {noise:.2g}"
         return NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED, because
 

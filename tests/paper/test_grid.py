@@ -47,10 +47,10 @@ def test_rows_are_those_published_each_once_and_in_order(name: str) -> None:
     names = [row.published or row.label for row in layout.rows]
     assert list(dict.fromkeys(names)) == list(rows)
     extra = [row.label for row in layout.rows if names.count(row.published or row.label) > 1 and row.published]
-    assert all("v1" in label for label in extra)
+    assert all("v1" in label or "FFN" in label for label in extra), "two of ours beside one of the paper's"
     printed = {key for row in rows.values() for key in row}
     shown = {column.published or column.key for column in layout.columns if column.shown and column.role == "measured"}
-    assert printed - {"formula", "removed"} == shown
+    assert printed - {"formula", "removed"} == shown - ({"params_m"} if name == "table13" else set())
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
