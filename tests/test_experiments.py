@@ -13,7 +13,15 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, Detection, ExpansionMeasure, ExplainMeasure, KernelMeasure, Text, VarianceMeasure
+from hadaptive.run import (
+    Classification,
+    Detection,
+    ExpansionMeasure,
+    ExplainMeasure,
+    KernelMeasure,
+    Text,
+    VarianceMeasure,
+)
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 

@@ -54,7 +54,7 @@ class Scenes:
     """
 
     def __init__(self, root: Path, manifest: dict[str, Any], split: str, size: int, augment: Augmentation) -> None:
-        self.folder = Path(manifest["root"]) / scenes.FOLDERS[split]
+        self.folder = root / manifest["root"] / scenes.FOLDERS[split]
         self.classes: list[str] = manifest["classes"]
         self.known = coco_format.load(root / f"{split}.npz")
         self.size = size

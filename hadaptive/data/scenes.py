@@ -56,7 +56,7 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
         "dataset": dataset,
         "kind": KIND,
         "source": source,
-        "root": str(root),
+        "root": "." if root == destination.resolve() else str(root),  # what was drawn here moves with the folder
         "classes": names["train"],
         "category_ids": [each["id"] for each in listed["train"]],
         "num_classes": len(names["train"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,12 @@ def test_boxes_follow_the_pixels(own: Path, tmp_path: Path) -> None:
             rows, columns = torch.where(x[n].mean(0) > 0.5)
             edges = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
             assert [float(edge) for edge in edges] == pytest.approx([x1, y1, x2, y2], abs=2.5)
+
+
+def test_drawn_data_can_be_moved(drawn: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn, tmp_path / "moved")
+    folder = opened(tmp_path / "moved").dataset.folder
+    assert folder.is_relative_to(tmp_path) and str(drawn) not in (drawn / "manifest.json").read_text()
 
 
 def test_evaluation_takes_every_image_as_it_is(drawn: Path) -> None:
