@@ -5,6 +5,7 @@ from __future__ import annotations
 from hadaptive.config import Params
 from hadaptive.experiments.papers import about, claims, figures, tables
 from hadaptive.paper.spec import BundleSpec
+from hadaptive.tasks import TASKS
 
 
 def bundle(params: Params) -> BundleSpec:
@@ -12,7 +13,7 @@ def bundle(params: Params) -> BundleSpec:
     return BundleSpec(
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
-        about=about(params),
+        about=about(params, tuple(TASKS)),
         tables=tables(params),
         figures=figures(params),
         claims=claims(params),

@@ -130,7 +130,7 @@ def test_an_edit_by_hand_is_at_the_top_and_at_the_cell(browser: Chrome) -> None:
 
 def test_a_link_opens_its_cell(browser: Chrome, address: str) -> None:
     browser.get("about:blank")
-    browser.get(f"{address}#table7/hadaptive_net_s/dysoft/cifar100_top1")
+    browser.get(f"{address}#table7/Hadaptive-Net-S/cifar100_top1")
     assert RUN in panel(browser).text
     browser.find_element(By.ID, "panel-close").click()
     assert "#" not in browser.current_url

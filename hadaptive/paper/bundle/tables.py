@@ -157,7 +157,7 @@ def _data(at: Place, shown: Shown) -> dict[str, Any]:
     times = "" if column.factor == 1 else f", times {column.factor:g}"
     title = f"{column.over}: {column.title}" if column.over else column.title
     said: dict[str, Any] = {
-        "key": f"{at.row.model}/{at.row.variant}/{column.key}",
+        "key": f"{at.row.label}/{column.key}",  # as `hadaptive cell` takes it
         "row": at.row.label,
         "column": title,
         "shown": " ".join(

@@ -65,7 +65,9 @@ def _layers(net: Row, record: Record) -> tuple[list[Row], dict[str, list[Cell]]]
     ]  # fmt: skip
     cells = {
         column.key: [
-            Cell(layer[column.metric] * column.factor, n=1) if column.metric in layer else Cell.empty("not expanded")
+            Cell(layer[column.metric] * column.factor, n=1, records=(record["id"],))
+            if column.metric in layer
+            else Cell.empty("not expanded")
             for layer in layers
         ]
         for column in _COUNTS

@@ -77,7 +77,7 @@ def test_cells_are_those_of_the_csv(made: Made, tags: Tags) -> None:
     floats = json.loads(tags.data)["floats"]
     for name in made.spec.tables:
         with (made.out / f"{name}.csv").open() as file:
-            rows = {f"{row['model']}/{row['variant']}": row for row in csv.DictReader(file)}
+            rows = {row["label"]: row for row in csv.DictReader(file)}
         for cell in floats[name]["cells"]:
             row, _, key = cell["key"].rpartition("/")
             assert cell.get("value", "") == rows[row][key]

@@ -200,7 +200,8 @@
   const contents = document.querySelector(".contents details");
   if (matchMedia("(max-width: 68rem)").matches) contents.open = false;
 
-  const [float, ...rest] = decodeURI(location.hash.slice(1)).split("/"), key = rest.join("/"); // a link to a cell
+  const linked = () => { try { return decodeURI(location.hash.slice(1)); } catch { return ""; } };
+  const [float, ...rest] = linked().split("/"), key = rest.join("/"); // a link to a cell
   if (key && Object.hasOwn(data.floats, float)) {
     const number = data.floats[float].cells.findIndex((cell) => cell.key === key);
     const cell = document.querySelector(`[data-float="${float}"] [data-cell="${number}"], [data-float="${float}"][data-cell="${number}"]`);
