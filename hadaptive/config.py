@@ -14,8 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
-from hadaptive.recipes import Recipe
+from hadaptive.recipes import Recipe, SearchRecipe
 from hadaptive.run import Name
+from hadaptive.search.space import Space
 
 
 class Strict(BaseModel):
@@ -47,6 +48,14 @@ class Task(Strict):
     recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}))
 
 
+class SearchTask(Strict):
+    """What architectures are searched on, and how; the spaces stand under `search`."""
+
+    dataset: Name
+    recipe: SearchRecipe = Field(default_factory=lambda: SearchRecipe.model_validate({}))
+    seeds: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=1, description="null: the scale's")
+
+
 class Latency(Strict):
     """How latency is measured: one image, 224 px, ONNX Runtime (section 5.3, appendix A.4)."""
 
@@ -60,12 +69,14 @@ class Tasks(Strict):
 
     cifar100: Task | None = None
     imagenet1k: Task | None = None
+    search: SearchTask | None = None
 
-    def named(self) -> dict[str, Task]:
+    def named(self) -> dict[str, Task | SearchTask]:
         """The tasks there are, by name."""
         return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
 
 
+FOUND = "hadaptive_net_found"  # the model that a search finds; its variants are the spaces
 MAX_CHANNELS = 256  # kernels.dispatch.MAX_K, which cannot be imported here: it comes with torch
 
 
@@ -109,6 +120,7 @@ class Params(Strict):
     )
     zoo: dict[Name, Model] = Field(min_length=1)
     variants: dict[Name, Variant] = Field(default_factory=dict)
+    search: dict[Name, Space] = Field(default_factory=dict, description="spaces of the architecture search, by table")
     data: DataSettings = Field(default_factory=DataSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
 
@@ -117,7 +129,7 @@ class Params(Strict):
         scales, zoo = list(self.scales), list(self.zoo)
         _known("scale", self.scale, scales, at=("scale",))
         for model in self.models if self.models != "all" else []:
-            _known("model", model, zoo, at=("models",))
+            _known("model", model, [*zoo, FOUND], at=("models",))
         for name, variant in self.variants.items():
             for model in variant.of:
                 _known("model", model, zoo, at=("variants", name, "of"))
@@ -126,10 +138,23 @@ class Params(Strict):
             _known(f"variant of {name}", entry.variant, own, at=("zoo", name, "variant"))
         for name, scale in self.scales.items():
             for task, settings in scale.tasks.named().items():
-                _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
+                at = ("scales", name, "tasks", task)
+                _known("data set", settings.dataset, list(DATASETS), at=(*at, "dataset"))
+                if isinstance(settings, SearchTask):
+                    _differ("seeds", settings.seeds or [], at=(*at, "seeds"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
             for axis in ("batches", "channels", "sizes"):
                 _differ(axis, getattr(scale.kernels, axis), at=("scales", name, "kernels", axis))
+        return self
+
+    @model_validator(mode="after")
+    def _spaces_can_be_built(self) -> Params:
+        for name, space in self.search.items():
+            for at, problem in space.problems():
+                raise _Named(("search", name, *at), problem)
+            for scale in self.scales.values():
+                for at, problem in space.shapes(scale.tasks.search.recipe.image_size) if scale.tasks.search else ():
+                    raise _Named(("search", name, *at), problem)
         return self
 
 

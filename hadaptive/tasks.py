@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hadaptive.run import Classification, Run
+from hadaptive.run import Classification, Run, Search
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,5 @@ class Task:
 
 
 CLASSIFICATION = Task(Classification, "hadaptive.train.classify", "top1_last", "top-1 (%)")
-TASKS = {"cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION}
+SEARCH = Task(Search, "hadaptive.search.train", "top1_last", "top-1 (%) of the net it prefers")
+TASKS = {"cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION, "search": SEARCH}

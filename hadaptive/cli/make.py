@@ -7,9 +7,13 @@ import contextlib
 import json
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hadaptive.cli.common import Verb, params, prepared
 from hadaptive.errors import UserError
+
+if TYPE_CHECKING:
+    from hadaptive.run import Measure
 
 
 def add(verb: Verb) -> None:
@@ -52,12 +56,14 @@ def _train(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
     from hadaptive.experiments import find, trainer_code
     from hadaptive.identity import code_id
+    from hadaptive.search.found import settled
     from hadaptive.tasks import TASKS
 
     if a.run.startswith("{"):
         run = TASKS[json.loads(a.run)["task"]].run.model_validate_json(a.run)
     else:
         run = find(params(a), a.run)
+    run = run.model_copy(update={"options": settled(run.options, run.scale)})
     data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
     code = code_id(*trainer_code(run))
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
@@ -67,12 +73,19 @@ def _train(a: argparse.Namespace) -> None:
     print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
+def _measure(a: argparse.Namespace) -> Measure:
+    from hadaptive.run import Measure
+    from hadaptive.search.found import settled
+
+    measure = Measure.model_validate_json(a.measure)
+    return measure.model_copy(update={"options": settled(measure.options, measure.scale)})
+
+
 def _export(a: argparse.Namespace) -> None:
     from hadaptive.measure.record import describe
     from hadaptive.records import write_json
-    from hadaptive.run import Measure
 
-    measure = Measure.model_validate_json(a.measure)
+    measure = _measure(a)
     write_json(measure.folder / "record.json", describe(measure, a.onnx, a.plain))
 
 
@@ -80,9 +93,8 @@ def _latency(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
     from hadaptive.measure.record import latency
     from hadaptive.records import write_json
-    from hadaptive.run import Measure
 
-    measure = Measure.model_validate_json(a.measure)
+    measure = _measure(a)
     with claimed() as device:
         write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hadaptive.config import Params
+from hadaptive.config import Params, Task
 from hadaptive.data.settings import DATASETS
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.runs import absent_tasks, all_pairs
+from hadaptive.experiments.search_papers import found_table, search_figure, search_tables
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
 from hadaptive.paper.frames.layouts import LAYOUTS, Layout
@@ -21,7 +22,8 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
-    return {"table4": _table4(params), "table7": _table7(params), **grids}
+    found = found_table(params, about(params, latency=False), _sources(params, ["complexity", "cifar100"]))
+    return {"table4": _table4(params), "table7": _table7(params), **grids, **search_tables(params), "found": found}
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -34,6 +36,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
+        search_figure(params),
     )
     return {figure.figure: figure for figure in found}
 
@@ -44,7 +47,7 @@ def claims(params: Params) -> ClaimsSpec:
     return ClaimsSpec(
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
-        tables={name: known[name] for name in CLAIM_TABLES},
+        tables={name: known[name] for name in CLAIM_TABLES if name in known},
         variance=variance_measure(params).id,
     )
 
@@ -139,6 +142,8 @@ def about(params: Params, latency: bool = True) -> str:
     scale = params.scales[params.scale]
     parts = []
     for name, task in scale.tasks.named().items():
+        if not isinstance(task, Task):
+            continue
         recipe = task.recipe
         title = DATASETS[task.dataset].title
         data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"

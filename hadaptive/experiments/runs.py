@@ -8,21 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hadaptive.config import Params
+from hadaptive.config import FOUND, Params, Task
 from hadaptive.data.settings import available
 from hadaptive.errors import UserError, nearest
+from hadaptive.experiments.search import found_options, found_pairs, searches
 from hadaptive.run import Classification, Run
-from hadaptive.tasks import CLASSIFICATION, TASKS
+from hadaptive.tasks import TASKS
 
 
-def options(params: Params, variant: str) -> dict[str, object]:
-    """Keyword arguments that a variant gives its model's builder; `base` gives none."""
+def options(params: Params, variant: str, model: str = "") -> dict[str, object]:
+    """Keyword arguments that a variant gives its model's builder; `base` gives none. Of a found net: its searches."""
+    if model == FOUND:
+        return found_options(params, variant)
     return dict(params.variants[variant].options) if variant in params.variants else {}
 
 
 def pairs(params: Params) -> list[tuple[str, str]]:
-    """(model, variant) of every model selected: first the variant that Table 7 shows, then the others in file order."""
-    return [pair for pair in all_pairs(params) if selected(params, pair[0])]
+    """(model, variant) of every model selected: first the variant that Table 7 shows, then the others in file order.
+
+    Last the nets that the searches find.
+    """
+    return [pair for pair in all_pairs(params) if selected(params, pair[0])] + found_pairs(params)
 
 
 def all_pairs(params: Params) -> list[tuple[str, str]]:
@@ -40,19 +46,20 @@ def selected(params: Params, model: str) -> bool:
 
 def runs(params: Params) -> dict[str, Run]:
     """Every training of the chosen scale, by id. Tasks whose data cannot be had are left out (see `absent_tasks`)."""
-    return {run.id: run for run in _classifiers(params)}
+    return {run.id: run for run in (*_classifiers(params), *searches(params))}
 
 
 def _classifiers(params: Params) -> Iterator[Classification]:
     scale, absent = params.scales[params.scale], absent_tasks(params)
     for task, settings in scale.tasks.named().items():
-        if task in absent or TASKS[task] is not CLASSIFICATION:
+        if task in absent or not isinstance(settings, Task):
             continue
         for model, variant in pairs(params):
             for seed in scale.seeds:
                 yield Classification(
-                    scale=params.scale, task=task, model=model, variant=variant, options=options(params, variant),
-                    dataset=settings.dataset, recipe=settings.recipe, seed=seed,
+                    scale=params.scale, task=task, model=model, variant=variant,
+                    options=options(params, variant, model), dataset=settings.dataset, recipe=settings.recipe,
+                    seed=seed,
                 )  # fmt: skip
 
 
@@ -77,6 +84,7 @@ def find(params: Params, run_id: str) -> Run:
 def code_of(model: str, options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """Modules that make a model besides the zoo: only ours and retrofits have some, so ACH retrains no baseline."""
     ours = ("hadaptive.nn.hadaptive_net",) if model.startswith("hadaptive_net") else ()
+    ours = ("hadaptive.nn.found",) if model == FOUND else ours
     return (*ours, "hadaptive.nn.retrofit") if "retrofit" in (options or {}) else ours
 
 

@@ -32,7 +32,7 @@ class Cell:
     """Mean, sample standard deviation (None below two seeds) and count; or no value and a remark saying why.
 
     A cell with a value may carry a remark too (some seeds diverged). `printed` is a published value as its authors
-    typeset it; a cell with it has n = 0.
+    typeset it; a cell with it has n = 0. What an empty cell has there is set in the place of a footnote.
     """
 
     value: float | None = None

@@ -9,14 +9,15 @@ of parameters and FLOPs have no noise but rounding: what a table prints alike is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hadaptive.paper import normaliser, preference
 from hadaptive.paper.cells import Cell
+from hadaptive.paper.findings import Finding
 from hadaptive.paper.frames import TABLES
 from hadaptive.paper.frames.frame import Column, Frame, Records
-from hadaptive.paper.normaliser import Finding, findings
 from hadaptive.paper.spec import ClaimsSpec
 
 HOLDS, NOISE, CONTRADICTED, NOT_RUN = "holds", "within noise", "contradicted", "not run"
@@ -41,7 +42,7 @@ class Claim:
     statement: str
     source: str
     expects: tuple[Greater, ...] = ()
-    of_the_normaliser: bool = False  # appendix A.2, see `normaliser`
+    finds: Callable[[ClaimsSpec, Path], Iterator[Finding]] | None = None  # what is no comparison of two cells
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ CLAIMS = (
           "it lowers it, and in both of the last two it is best", "Table 2", _blocks("top1")),
     Claim("2, v1", "The same with the first version's module, with which the paper's numbers were made", "Table 2",
           _blocks("top1_v1")),
+    Claim("3", "The search picks Ghost in shallow layers and ACH from the eleventh on, DySoft most among its curves",
+          "Table 3", finds=preference.findings),
     Claim("5", "Every component of ACH helps, and batch norm in the place of DySoft is worst", "Figure 3",
           _all("figure3_table", "top1", *(("ACH", row) for row in _PARTS), *((row, _PARTS[3]) for row in _PARTS[:3]))),
     Claim("6", "ACH in the last two blocks raises the accuracy of MobileNetV3-S, ShuffleNetV2 and StarNet-S1, lowers "
@@ -113,22 +116,23 @@ CLAIMS = (
            *_all("table8", "gflops", *((net, f"{net} (replaced)") for net in _VITS)))),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
-          of_the_normaliser=True),
+          finds=normaliser.findings),
     Claim("15", "CrossHadaNorm is better than batch norm and than the unnormalised order", "v1, Table 1",
           _all("v1_table1", "top1", ("CrossHadaNorm", "(2) batch norm"),
                ("CrossHadaNorm", "(1) unnormalised features"))),
 )  # fmt: skip
-CLAIM_TABLES = tuple(dict.fromkeys(each.table for claim in CLAIMS for each in claim.expects))
+COMPARED = tuple(dict.fromkeys(each.table for claim in CLAIMS for each in claim.expects))
+CLAIM_TABLES = (*COMPARED, preference.TABLE)
 
 
 def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
     """Every claim on the records as they are; what is missing makes a comparison "not run", never an error."""
-    tables = {name: _Table(spec, name, results_root) for name in CLAIM_TABLES}
+    tables = {name: _Table(spec, name, results_root) for name in COMPARED}
     judged = []
     for claim in CLAIMS:
         parts = [tables[each.table].verdict(each) for each in claim.expects]
-        if claim.of_the_normaliser:
-            parts += [_of(finding) for finding in findings(spec, results_root)]
+        if claim.finds is not None:
+            parts += [_of(finding) for finding in claim.finds(spec, results_root)]
         judged.append(Judged(claim, tuple(parts)))
     return judged
 
@@ -192,7 +196,8 @@ class _Table:
 
 def _of(finding: Finding) -> Verdict:
     verdict = {True: HOLDS, False: CONTRADICTED, None: NOISE if finding.measured else NOT_RUN}[finding.true]
-    return Verdict(finding.said, verdict, finding.because, demonstration=finding.demonstration)
+    paper = {True: HOLDS, False: CONTRADICTED, None: ""}[finding.paper]
+    return Verdict(finding.said, verdict, finding.because, paper, finding.demonstration)
 
 
 def _worst(verdicts: Sequence[str]) -> str:

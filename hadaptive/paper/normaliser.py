@@ -7,26 +7,15 @@ import json
 import math
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hadaptive.paper.cells import Remark, read_record
+from hadaptive.paper.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_ids, record_path
 
 ERRORS = 4.0  # standard errors of a Monte Carlo estimate that are noise: of seven estimates none should be beyond
 TABLE = "figure3_table"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A part of the claim: true, false, or None where it cannot be told; then `measured` tells noise from absence."""
-
-    said: str
-    true: bool | None
-    because: str
-    measured: bool = True
-    demonstration: bool = False
 
 
 def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:

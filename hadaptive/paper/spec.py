@@ -33,13 +33,24 @@ class Row(_Model):
     group: int = 0  # a rule is drawn where it changes; the best of each group is bold
     said: dict[str, str] = Field(default_factory=dict)  # what columns of words hold: ticks, formulas
     absent: str | None = None  # why it is not run at all, e.g. "not in params.yaml"
+    underlined: bool = False  # its words are underlined
+    has: tuple[str, ...] | None = None  # columns in which it has something at all; None: in all
+
+
+class Head(_Model):
+    """A column that depends on params.yaml: its key, and what stands above it."""
+
+    key: Part
+    title: str
+    over: str = ""
 
 
 class Source(_Model):
     """Where some columns come from: the folder of that name under results/<scale>/ ("complexity", "cifar100", ...)."""
 
     seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
-    record: RecordId | None = None  # id of the one record that holds all rows, each under its variant's name
+    record: RecordId | None = None  # id of the record (of each seed's) that holds all rows, by their variants
+    flat: bool = False  # ids have no model: search/table3/seed0
     folder: Part | None = None  # None: the source's own name
     variants: dict[Part, Part] = Field(default_factory=dict)  # a row's variant -> the one this source reads instead
     absent: str | None = None  # why there is nothing to read, e.g. "ImageNet-1k not present"
@@ -61,6 +72,7 @@ class TableSpec(_Model):
     demonstration: bool = False
     about: str  # one line on the scale: data set, image size, epochs, training examples
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    heads: tuple[Head, ...] = ()  # columns that are not fixed
     sources: dict[Part, Source]
 
     @model_validator(mode="after")
@@ -120,9 +132,8 @@ class ClaimsSpec(_Model):
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
     found = spec.source(source)
-    if found.record is not None:
-        return [found.record]
-    stem = f"{found.folder or source}/{row.model}/{found.variants.get(row.variant, row.variant)}"
+    variant = found.variants.get(row.variant, row.variant)
+    stem = found.record or "/".join((found.folder or source, *([] if found.flat else [row.model]), variant))
     return [stem] if found.seeds is None else [f"{stem}/seed{seed}" for seed in found.seeds]
 
 

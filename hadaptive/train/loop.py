@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,18 +93,23 @@ def fit(
     *,
     work: Path,
     device: torch.device,
+    beside: Mapping[str, torch.optim.Optimizer] | None = None,
 ) -> Trained:
     """Train as planned, resuming from `work/state.pt` where it exists.
+
+    `beside`: optimisers that the loss itself steps (an architecture search); they are saved and resumed too.
 
     `loss(model, x, y)` returns the mean loss of the batch and how many it predicts right (None where nothing can be
     counted), both on the device. `evaluate(model)` returns the metrics of an epoch. Raises what `checkpoint.load`
     raises for damaged state.
     """
-    state_file, history = work / "state.pt", History()
+    state_file, history, beside = work / "state.pt", History(), beside or {}
     last = best = checkpoint.weights(model)
     if (state := checkpoint.newest(state_file, device)) is not None:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        for name, other in beside.items():
+            other.load_state_dict(state["beside"][name])
         checkpoint.restore_rng(state["rng"], device)
         history, last, best = History(**state["history"]), state["model"], state["best"]
         print(f"resumed after epoch {len(history.curve)} of {plan.epochs}", flush=True)
@@ -130,6 +135,7 @@ def fit(
             if history.best_epoch == 0 or entry[plan.select] > history.curve[history.best_epoch - 1][plan.select]:
                 history.best_epoch, best = epoch, last
             whole = {"model": last, "best": best, "optimizer": optimizer.state_dict(), "history": vars(history)}
+            whole["beside"] = {name: other.state_dict() for name, other in beside.items()}
             checkpoint.save(state_file, whole | {"rng": checkpoint.rng_state(device)}, keep_previous=True)
             with bar.external_write_mode():
                 print(_line(entry, plan, history.wall_s / epoch * (plan.epochs - epoch)), flush=True)

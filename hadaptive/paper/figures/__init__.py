@@ -16,7 +16,7 @@ from hadaptive.errors import UserError, nearest
 from hadaptive.paper.spec import FigureSpec
 from hadaptive.records import write_text
 
-FIGURES = ("figure3", "figure7", "figure_a2")
+FIGURES = ("figure3", "figure7", "figure_a2", "figure_search")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hadaptive.paper.frames import grid, table4, table7
+from hadaptive.paper.frames import grid, search, table4, table7
 from hadaptive.paper.frames.frame import Frame
 from hadaptive.paper.frames.layouts import LAYOUTS
 from hadaptive.paper.spec import TableSpec
@@ -18,4 +18,5 @@ TABLES: dict[str, Callable[[TableSpec, Path], list[Frame]]] = {
     "table4": table4.frames,
     "table7": table7.frames,
     **dict.fromkeys(LAYOUTS, grid.frames),
+    "found": search.found_frames,
 }
