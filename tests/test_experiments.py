@@ -13,7 +13,7 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, KernelMeasure, VarianceMeasure
+from hadaptive.run import Classification, KernelMeasure, Search, VarianceMeasure
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -60,7 +60,8 @@ def test_one_line_adds_a_baseline_a_variant_a_seed() -> None:
     assert set(added) - set(before) == {"cifar100/hadaptive_net_s/slow_tau/seed0"}
     assert added["cifar100/hadaptive_net_s/slow_tau/seed0"].options == {"tau_step": 0.005}
     scales = {**VALUES["scales"], "demo": {**VALUES["scales"]["demo"], "seeds": [0, 1]}}
-    assert len(experiments.runs(params(scales=scales))) == 2 * len(before)
+    trainings = [run for run in before.values() if not isinstance(run, Search)]  # searches have seeds of their own
+    assert len(experiments.runs(params(scales=scales))) == len(before) + len(trainings)
 
 
 def test_a_selection_restricts_runs_and_says_so_in_the_table() -> None:
@@ -209,7 +210,39 @@ def test_variances_are_measured_on_the_trained_nets_of_figure_3() -> None:
 
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = experiments.claims(params())
-    assert set(spec.tables) == {"table1", "table2", "table5", "table8", "figure3_table", "v1_table1"}
+    assert set(spec.tables) == {"table1", "table2", "table3", "table5", "table8", "figure3_table", "v1_table1"}
     needed = records_needed(spec)
     assert len(needed) == len(set(needed)) and needed[-1] == Path("results/demo/variance/record.json")
     assert spec.demonstration
+
+
+def test_a_found_net_depends_on_its_searches_and_baselines_know_nothing_of_them() -> None:
+    given = params()
+    runs = experiments.runs(given)
+    run, seeds = (
+        runs["cifar100/hadaptive_net_found/table10/seed0"],
+        VALUES["scales"]["demo"]["tasks"]["search"]["seeds"],
+    )
+    searched = [f"results/demo/search/table10/seed{seed}/record.json" for seed in seeds]
+    assert experiments.depends_on(run) == searched
+    assert experiments.depends_on(experiments.measures(given)["complexity/hadaptive_net_found/table10"]) == searched
+    assert experiments.depends_on(runs["cifar100/starnet_s1/base/seed0"]) == []
+    assert set(map(str, records_needed(experiments.tables(given)["table10"]))) == set(searched)
+    assert experiments.trainer_code(run) == ("hadaptive.train.classify", "hadaptive.nn.found")
+    search = runs["search/table10/seed0"]
+    assert isinstance(search, Search) and Search.model_validate_json(search.dumps()) == search
+    for module in ("hadaptive.train.classify", "hadaptive.measure.record"):
+        assert not [name for name in identity.closure(module) if "search" in name or name.endswith((".ach", ".found"))]
+    assert "hadaptive.nn.ach" in identity.closure(experiments.trainer_code(search)[0])
+
+
+def test_searches_are_left_out_by_a_scale_or_a_selection() -> None:
+    found = "hadaptive_net_found"
+    assert {run.model for run in experiments.runs(params(models=[found])).values()} == {found, "hadaptive_net"}
+    demo = {**VALUES["scales"]["demo"], "tasks": {"cifar100": VALUES["scales"]["demo"]["tasks"]["cifar100"]}}
+    without = params(scales={**VALUES["scales"], "demo": demo})
+    assert not [run for run in experiments.runs(without).values() if isinstance(run, Search) or run.model == found]
+    spec = experiments.tables(without)["table3"]
+    assert spec.sources["search"].absent == "not part of scale demo" and records_needed(spec) == []
+    assert records_needed(experiments.figures(without)["figure_search"]) == []
+    assert experiments.runs(params(scale="paper"))["search/table3/seed2"].recipe.epochs == 250

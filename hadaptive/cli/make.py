@@ -56,37 +56,51 @@ def _train(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
     from hadaptive.experiments import find, trainer_code
     from hadaptive.identity import code_id
-    from hadaptive.search.found import settled
+    from hadaptive.search.found import NothingFound, settled
     from hadaptive.tasks import TASKS
 
     if a.run.startswith("{"):
         run = TASKS[json.loads(a.run)["task"]].run.model_validate_json(a.run)
     else:
         run = find(params(a), a.run)
-    run = run.model_copy(update={"options": settled(run.options, run.scale)})
     data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
-    code = code_id(*trainer_code(run))
+    code, trainer, more = code_id(*trainer_code(run)), task.trainer, {}
+    try:
+        run = run.model_copy(update={"options": settled(run.options, run.scale)})
+    except NothingFound as error:
+        trainer, more = "hadaptive.train.unmade", {"status": str(error)}
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
-        train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
-        record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code)
-    reached = record["metrics"][task.metric]
+        train = import_module(trainer).train  # torch may look for GPUs only now that one is claimed
+        record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code, **more)
+    reached = record["metrics"].get(task.metric)
     print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
 def _measure(a: argparse.Namespace) -> Measure:
     from hadaptive.run import Measure
+
+    return Measure.model_validate_json(a.measure)
+
+
+def _settled(measure: Measure) -> Measure:
     from hadaptive.search.found import settled
 
-    measure = Measure.model_validate_json(a.measure)
     return measure.model_copy(update={"options": settled(measure.options, measure.scale)})
 
 
 def _export(a: argparse.Namespace) -> None:
-    from hadaptive.measure.record import describe
-    from hadaptive.records import write_json
+    from hadaptive.measure.record import describe, record
+    from hadaptive.records import write_json, write_text
+    from hadaptive.search.found import NothingFound
 
     measure = _measure(a)
-    write_json(measure.folder / "record.json", describe(measure, a.onnx, a.plain))
+    try:
+        found = describe(_settled(measure), a.onnx, a.plain)
+    except NothingFound as error:
+        for path in (a.onnx, a.plain):
+            write_text(path, "")
+        found = record(measure, {}) | {"status": str(error)}
+    write_json(measure.folder / "record.json", found)
 
 
 def _latency(a: argparse.Namespace) -> None:
@@ -94,7 +108,7 @@ def _latency(a: argparse.Namespace) -> None:
     from hadaptive.measure.record import latency
     from hadaptive.records import write_json
 
-    measure = _measure(a)
+    measure = _settled(_measure(a))
     with claimed() as device:
         write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
 

@@ -219,9 +219,9 @@ def _shown(
     if cell.value is None:
         return Shown(mark=mark)
     text = cell.printed or number(cell.value, column.digits, signed=column.role == "difference")
-    if column.percent and column.role == "measured" and 0 <= cell.value < 10**-column.digits:
-        text = f"<{number(10**-column.digits, column.digits)}"
     spread = number(cell.std, column.digits) if column.spread and cell.std is not None else ""
+    if column.percent and column.role == "measured" and 0 <= cell.value < 10**-column.digits:
+        text, spread = f"<{number(10**-column.digits, column.digits)}", ""
     if column.percent:
         text, spread = (text, f"{spread}%") if spread else (f"{text}%", "")
     first = cells[groups.index(groups[n])]

@@ -16,15 +16,19 @@ from hadaptive.search.genotype import chosen, mean, rows
 from hadaptive.search.space import Space
 
 
+class NothingFound(UserError):
+    """No search that a net comes from has finished; the message is fit for a record's status."""
+
+
 def settled(options: Mapping[str, Any], scale: str, results_root: Path = Path("results")) -> dict[str, Any]:
     """The options with `rows` in them where `found_by` names searches; any other options as they are.
 
     The rows are those of the candidates whose confidence, averaged over the searches that finished, is highest: those
-    in bold in the search's table. UserError where a search was not run or none has finished.
+    in bold in the search's table. UserError where a search was not run, NothingFound where none has finished.
     """
     if "found_by" not in options:
         return dict(options)
-    done = []
+    done, failed = [], []
     for search_id in options["found_by"]:
         path = results_root / scale / search_id / "record.json"
         if not path.exists():
@@ -32,8 +36,10 @@ def settled(options: Mapping[str, Any], scale: str, results_root: Path = Path("r
         record = read_json(path)
         if record["status"] == "done":
             done.append(record)
+        else:
+            failed.append(f"{search_id}: {record['status']}")
     if not done:
-        raise UserError(f"no net found: none of {', '.join(options['found_by'])} has finished; see their records")
+        raise NothingFound(f"no net found ({'; '.join(failed)})")
     space = Space.model_validate(done[0]["run"]["space"])
     names = chosen(space, mean([record["metrics"]["confidence"] for record in done]))
     return {**options, "rows": rows(space, names)}

@@ -15,10 +15,10 @@ from hadaptive.errors import UserError
 from hadaptive.records import write_json
 from hadaptive.run import Classification, Search
 from hadaptive.search import train as searching
-from hadaptive.search.found import settled
+from hadaptive.search.found import NothingFound, settled
 from hadaptive.search.genotype import agreement, by_chance, chosen
 from hadaptive.search.space import Space
-from hadaptive.train import classify, loop
+from hadaptive.train import classify, loop, unmade
 from tests.train.test_classify import Killed, kill_in_epoch
 
 Searcher = Callable[..., dict[str, Any]]
@@ -118,6 +118,11 @@ def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
     assert [row["op"] for row in other["rows"]] == ["conv", "ghost", "ach"]
     assert run.model_copy(update={"options": other}).key("d") != run.key("d")
     assert settled({"norm": "dysoft"}, "demo", tmp_path) == {"norm": "dysoft"}
+    with pytest.raises(NothingFound, match=r"no net found \(search/small/seed2: diverged at epoch 3\)"):
+        settled({"found_by": ids[2:]}, "demo", tmp_path)
+    words = {"device": "cpu", "threads": 1, "code": "c", "status": "no net found"}
+    failed = unmade.train(run, digits, tmp_path / "f", tmp_path / "w", **words)  # type: ignore[arg-type]
+    assert failed["status"] == "no net found" and failed["curve"] == [] and (tmp_path / "f/last.pt").exists()
     with pytest.raises(UserError, match=r"seed7/record.json is missing; run `hadaptive train search/small/seed7"):
         settled({"found_by": ["search/small/seed7"]}, "demo", tmp_path)
 

@@ -34,7 +34,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     frame = Frame(
         stem=spec.table,
         spec=spec,
-        title=f"Architecture search, confidence of each candidate: {_words(spec)}.",
+        title=f"Architecture search, confidence of each candidate{_where(spec)}.",
         columns=(layers, *columns),
         cells=records.cells(columns),
         notes=tuple(_notes(records)),
@@ -42,15 +42,14 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     )
     if spec.table not in PUBLISHED:  # a space of the user's own
         return [frame, replace(frame, stem=f"{frame.stem}_compare")]
-    plain = [replace(c, title=f"{c.over.partition(' ')[0]} {c.title}".strip(), over="") for c in columns]
+    # narrower, so that it fits the page: without deviations, and with one title over three columns
+    plain = [replace(c, title=f"{c.over.partition(' ')[0]} {c.title}".strip(), over="", spread=False) for c in columns]
     compared = compare(replace(frame, columns=(layers, *plain)), spec.table, split=False)
     return [frame, replace(compared, columns=tuple(replace(c, best_of_row=False) for c in compared.columns))]
 
 
-def _words(spec: TableSpec) -> str:
-    number = spec.table.removeprefix("table")
-    what = spec.about.partition(";")[0]
-    return f"{what} (the paper's Table {number})" if spec.table in PUBLISHED else f"{what} ({spec.table})"
+def _where(spec: TableSpec) -> str:
+    return f" (the paper's Table {spec.table.removeprefix('table')})" if spec.table in PUBLISHED else f" ({spec.table})"
 
 
 def _finished(records: Records, ids: list[str]) -> dict[str, Record]:
