@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hadaptive.config import Params, Task
 from hadaptive.data.settings import DATASETS
+from hadaptive.errors import UserError
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.runs import absent_tasks, all_pairs
 from hadaptive.experiments.search_papers import found_table, search_figure, search_tables
@@ -23,7 +24,10 @@ def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
     found = found_table(params, about(params, latency=False), _sources(params, ["complexity", "cifar100"]))
-    return {"table4": _table4(params), "table7": _table7(params), **grids, **search_tables(params), "found": found}
+    others = {"table4": _table4(params), "table7": _table7(params), **grids, "found": found}
+    for name in set(others) & set(params.search):
+        raise UserError(f"params.yaml: search.{name}: there is a table of that name already; call the space otherwise")
+    return {**others, **search_tables(params)}
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:

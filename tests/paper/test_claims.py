@@ -61,11 +61,11 @@ def curves(accuracy: Put, dysoft: Any, dysig: Any, dyalge: Any) -> None:
 
 def test_nothing_run_is_no_verdict_and_the_paper_is_held_to_its_own_numbers(tmp_path: Path) -> None:
     found = judged(spec(), tmp_path)
-    assert [claim.number for claim in CLAIMS] == ["1", "2", "2, v1", "5", "6", "9", "13", "15"]
+    assert [claim.number for claim in CLAIMS] == ["1", "2", "2, v1", "3", "5", "6", "9", "13", "15"]
     assert {each.verdict for each in found.values()} == {NOT_RUN}
     assert {part.because for part in found["1"].parts} == {"not run"}
     paper = {number: each.paper for number, each in found.items()}
-    assert paper == {**dict.fromkeys(("1", "5", "6", "9", "15"), HOLDS), "2": CONTRADICTED, "2, v1": CONTRADICTED,
+    assert paper == {**dict.fromkeys(("1", "3", "5", "6", "9", "15"), HOLDS), "2": CONTRADICTED, "2, v1": CONTRADICTED,
                      "13": ""}  # fmt: skip
     wrong = {part.said for part in found["2"].parts if part.paper == CONTRADICTED}
     assert wrong == {"Top-1: IB 9 > /", "Top-1: / > IB 8"}, "blocks 8 and 9, see the erratum"

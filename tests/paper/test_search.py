@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hadaptive import config
+from hadaptive.errors import UserError
 from hadaptive.experiments.papers import claims, figures, tables
 from hadaptive.experiments.runs import runs
 from hadaptive.paper.claims import judge
@@ -37,7 +38,7 @@ def a_record(run: Search, favourite: Callable[[int], str], epochs: int = 8) -> d
         for number in run.space.searched():
             names = run.space.layers[number].choose
             first = favourite(number) if favourite(number) in names else names[0]
-            raw = {n: math.exp(12 * (n == first) * epoch / epochs + rng.gauss(0, 0.2)) for n in names}
+            raw = {n: math.exp(9.8 * (n == first) * epoch / epochs + rng.gauss(0, 0.2)) for n in names}
             confidence[str(number)] = {name: 100 * value / sum(raw.values()) for name, value in raw.items()}
         curve.append({"epoch": epoch, "confidence": confidence})
     metrics = {"confidence": confidence, "chosen": chosen(run.space, confidence), "top1_last": 60 + run.seed}
@@ -115,7 +116,10 @@ def test_a_space_of_ones_own_has_a_table(tmp_path: Path, write: Write) -> None:
             write(tmp_path, a_record(run, lambda layer: "ach32_k3"))
     paths = render(tables(given)["mine"], tmp_path, tmp_path)
     assert {path.stem for path in paths} == {"mine", "mine_compare"}
-    assert "6 ach32_k3, 7 ach32_k3" in (tmp_path / "mine.md").read_text()
+    assert r"6 ach32\_k3, 7 ach32\_k3" in (tmp_path / "mine.md").read_text()
+    taken = config.check({**values, "search": {"table7": values["search"]["table11"]}})
+    with pytest.raises(UserError, match=r"search\.table7: there is a table of that name already"):
+        tables(taken)
 
 
 def test_the_found_nets_stand_beside_the_published_one(results: Path, tmp_path: Path) -> None:
