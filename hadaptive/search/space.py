@@ -7,11 +7,13 @@ leaves open (kernel, expansion, k) is the layer's. A layer with one candidate is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Op = Literal["conv", "ghost", "ach", "blank"]
+Norm = Literal["dysoft", "dysig", "dyalge"]
+OPS, NORMS = get_args(Op), get_args(Norm)
 OPEN: dict[Op, str | None] = {"conv": None, "ghost": "expansion", "ach": "k", "blank": None}  # besides the kernel
 IMAGE_CHANNELS = 3
 At = tuple[str, ...]  # where in a space something stands: ("layers", "3", "choose")
@@ -29,7 +31,7 @@ class Candidate(_Strict):
     kernel: int | None = Field(None, ge=1, description="of the depthwise convolution, or of conv; real at stride 2 too")
     expansion: float | None = Field(None, gt=0, description="ghost: width over input channels")
     k: int | None = Field(None, ge=2, description="ach: selected channels")
-    norm: Literal["dysoft", "dysig", "dyalge"] = Field("dysoft", description="ach: the curve of its normaliser")
+    norm: Norm = Field("dysoft", description="ach: the curve of its normaliser")
     act: bool = Field(True, description="conv: hardswish after it")
 
 
@@ -45,18 +47,31 @@ class Layer(_Strict):
 
 
 class Space(_Strict):
-    """A search space: the candidates by name, and the layers from the image to the pooling."""
+    """A search space: the candidates by name, and the layers from the image to the pooling.
+
+    Candidates are kept in one order, that of the paper's columns, whatever order they come in: records and Runs are
+    JSON with sorted keys, and the same space must be the same Run.
+    """
 
     about: str = Field("", description="what is searched, for a caption")
     candidates: dict[str, Candidate] = Field(min_length=1)
     layers: list[Layer] = Field(min_length=1)
+
+    @field_validator("candidates")
+    @classmethod
+    def _in_order(cls, value: dict[str, Candidate]) -> dict[str, Candidate]:
+        def place(item: tuple[str, Candidate]) -> tuple[int, int, int, int, str]:
+            name, one = item
+            return OPS.index(one.op), one.k or 0, one.kernel or 0, NORMS.index(one.norm), name
+
+        return dict(sorted(value.items(), key=place))
 
     def searched(self) -> list[int]:
         """Numbers of the layers with something to choose."""
         return [number for number, layer in enumerate(self.layers) if len(layer.choose) > 1]
 
     def in_search(self) -> list[str]:
-        """Names of the candidates that some searched layer may be, in the space's order."""
+        """Names of the candidates that some searched layer may be, in their order."""
         names = {name for number in self.searched() for name in self.layers[number].choose}
         return [name for name in self.candidates if name in names]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,13 @@ def test_the_spaces_are_those_of_the_tables(table: str) -> None:
 @pytest.mark.parametrize("size", [32, 64, 224])
 def test_the_spaces_can_be_built_at_every_size_in_use(table: str, size: int) -> None:
     assert not list(PARAMS.search[table].problems()) and not list(PARAMS.search[table].shapes(size))
+
+
+def test_the_same_space_is_the_same_whatever_the_order_of_its_keys() -> None:
+    for name, space in PARAMS.search.items():
+        dumped = json.dumps(space.model_dump(mode="json"), sort_keys=True)
+        again = Space.model_validate_json(dumped)
+        assert again.model_dump_json() == space.model_dump_json() and again.in_search() == space.in_search(), name
 
 
 def test_sizes_are_foretold_as_the_modules_make_them(space: Space) -> None:
