@@ -5,8 +5,14 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/count.smk"
 include: "workflow/rules/bench.smk"
+include: "workflow/rules/explain.smk"
+include: "workflow/rules/scale.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/metrics.smk"
+include: "workflow/rules/bundle.smk"
+include: "workflow/rules/share.smk"
 include: "workflow/rules/stages.smk"
 
 
@@ -16,6 +22,16 @@ rule all:
         expand("paper_tables/{table}.tex", table=TABLES),
         expand("paper_tables/{figure}.pdf", figure=FIGURES),
         "paper_tables/claims.md",
+        rules.bundle.output,
+        rules.crate.output,
+        rules.metrics.output,
+
+
+onstart:
+    if not PARAMS.scales[SCALE].stand_in:  # what takes hours says so first
+        from hadaptive.cli import plan
+
+        print(plan.of(workflow.dag.needrun_jobs(), workflow.cores))
 
 
 onsuccess:

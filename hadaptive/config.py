@@ -14,7 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
-from hadaptive.recipes import Recipe, SearchRecipe
+from hadaptive.explain.settings import ExplainSettings, named_photos
+from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
 from hadaptive.run import Name
 from hadaptive.search.space import Space
 
@@ -41,17 +42,39 @@ class Variant(Strict):
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the builder")
 
 
+class TextModel(Strict):
+    """A net of Table 13; its key is the name `hadaptive.nn.text` knows it by."""
+
+    label: str = Field(min_length=1, description="what a table prints")
+
+
 class Task(Strict):
-    """What a task is trained on, and how."""
+    """What a task is trained on. Every kind of task has a subclass that adds how: its recipe."""
 
     dataset: Name
+
+
+class ClassificationTask(Task):
+    """A task of image classification."""
+
     recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}))
 
 
-class SearchTask(Strict):
+class DetectionTask(Task):
+    """A task of object detection."""
+
+    recipe: DetectionRecipe = Field(default_factory=lambda: DetectionRecipe.model_validate({}))
+
+
+class TextTask(Task):
+    """A classification of sentences or pairs of them."""
+
+    recipe: TextRecipe = Field(default_factory=lambda: TextRecipe.model_validate({}))
+
+
+class SearchTask(Task):
     """What architectures are searched on, and how; the spaces stand under `search`."""
 
-    dataset: Name
     recipe: SearchRecipe = Field(default_factory=lambda: SearchRecipe.model_validate({}))
     seeds: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=1, description="null: the scale's")
 
@@ -67,11 +90,14 @@ class Latency(Strict):
 class Tasks(Strict):
     """The tasks of a scale; what is not here says "not part of scale ..." in its cells."""
 
-    cifar100: Task | None = None
-    imagenet1k: Task | None = None
+    cifar100: ClassificationTask | None = None
+    imagenet1k: ClassificationTask | None = None
+    coco: DetectionTask | None = None
+    sst2: TextTask | None = None
+    mnli: TextTask | None = None
     search: SearchTask | None = None
 
-    def named(self) -> dict[str, Task | SearchTask]:
+    def named(self) -> dict[str, ClassificationTask | DetectionTask | TextTask | SearchTask]:
         """The tasks there are, by name."""
         return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
 
@@ -96,12 +122,16 @@ class Kernels(Strict):
     runs: int = Field(20, ge=1, description="measurements of a cell, of which the median is taken")
 
 
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
 class Scale(Strict):
     """How much is done: data, epochs, seeds."""
 
     about: str = ""
     stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(default_factory=lambda: [0], min_length=1)
+    seeds: Seeds = Field(default_factory=lambda: [0])
+    seeds_of: dict[Name, Seeds] = Field(default_factory=dict, description="models with other seeds than `seeds`")
     tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
     kernels: Kernels = Field(default_factory=lambda: Kernels.model_validate({}))
@@ -118,24 +148,35 @@ class Params(Strict):
     models: Annotated[Literal["all"] | list[Name], BeforeValidator(_names)] = Field(
         "all", description="only these models are run; `all`, a list, or names separated by commas"
     )
+    reference: bool = Field(
+        True, description="take committed records of Runs whose settings are exactly these; false: run everything"
+    )
     zoo: dict[Name, Model] = Field(min_length=1)
+    text: dict[Name, TextModel] = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(default_factory=dict)
+    detection: dict[Name, Model] = Field(min_length=1, description="backbones of SSD, the rows of Table 6")
     search: dict[Name, Space] = Field(default_factory=dict, description="spaces of the architecture search, by table")
     data: DataSettings = Field(default_factory=DataSettings)
+    explain: ExplainSettings = Field(default_factory=ExplainSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Params:
-        scales, zoo = list(self.scales), list(self.zoo)
+        scales, zoo = list(self.scales), list({**self.zoo, **self.detection, **self.text})
         _known("scale", self.scale, scales, at=("scale",))
         for model in self.models if self.models != "all" else []:
             _known("model", model, [*zoo, FOUND], at=("models",))
         for name, variant in self.variants.items():
             for model in variant.of:
                 _known("model", model, zoo, at=("variants", name, "of"))
-        for name, entry in self.zoo.items():
-            own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
-            _known(f"variant of {name}", entry.variant, own, at=("zoo", name, "variant"))
+        for part, models in (("zoo", self.zoo), ("detection", self.detection)):
+            for name, entry in models.items():
+                own = ["base", *(v for v, variant in self.variants.items() if name in variant.of)]
+                _known(f"variant of {name}", entry.variant, own, at=(part, name, "variant"))
+        try:
+            named_photos(self.explain)
+        except ValueError as error:
+            raise _Named(("explain", "images"), str(error)) from None
         for name, scale in self.scales.items():
             for task, settings in scale.tasks.named().items():
                 at = ("scales", name, "tasks", task)
@@ -143,6 +184,9 @@ class Params(Strict):
                 if isinstance(settings, SearchTask):
                     _differ("seeds", settings.seeds or [], at=(*at, "seeds"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
+            for model, seeds in scale.seeds_of.items():
+                _known("model", model, zoo, at=("scales", name, "seeds_of", model))
+                _differ("seeds", seeds, at=("scales", name, "seeds_of", model))
             for axis in ("batches", "channels", "sizes"):
                 _differ(axis, getattr(scale.kernels, axis), at=("scales", name, "kernels", axis))
         return self
@@ -236,14 +280,14 @@ def _keys(at: tuple[str, ...]) -> list[str]:
     whole = schema()
     node: dict[str, Any] = whole
     for part in (*at, None):
-        node = next((one for one in node.get("anyOf", []) if one.get("type") != "null"), node)  # what may be null
+        # of what may be several things, the one with keys inside: the last
+        node = next((one for one in reversed(node.get("anyOf", [])) if one.get("type") != "null"), node)
         if "$ref" in node:
             node = whole["$defs"][node["$ref"].rpartition("/")[2]]
         if part is not None:
             named = node.get("properties", {}).get(part)
-            node = (
-                named or node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), {})
-            )
+            inside = node.get("additionalProperties") or node.get("items")
+            node = named or inside or next(iter(node.get("patternProperties", {}).values()), {})
     return list(node.get("properties", {})) or list(node.get("propertyNames", {}).get("enum", []))
 
 

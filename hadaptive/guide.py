@@ -31,10 +31,12 @@ def made(params: Params, root: Path = Path("paper_tables")) -> str:
     lines += [
         f"{root / name}.pdf, .png, .csv, .txt    drawn at scale {scale}"
         for name in figures(params)
-        if _says(root / f"{name}.txt", f"at scale {scale}\n")
+        if _says(root / f"{name}.txt", f"\nScale: {scale}\n")
     ]
     if _says(root / "claims.md", f"scale `{scale}`"):
         lines.append(f"{root / 'claims.md'}, .csv    the paper's claims, each with a verdict")
+    if _says(root / "index.html", f'data-scale="{scale}"'):
+        lines.append(f"{root / 'index.html'}, bundle.zip    all of it on one page: open it, choose a cell")
     lines.append(f"results/{scale}/    every record, curve and checkpoint behind them")
     if scale in NEXT:
         what, larger = NEXT[scale]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PAPER_WIDTH = 768  # channels of BERT in Table 13
 
 
 class Recipe(BaseModel):
@@ -24,6 +26,88 @@ class Recipe(BaseModel):
     channels_last: bool = Field(True, description="NHWC memory order")
     compile: bool = Field(False, description="torch.compile the model")
     train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
+
+    def about(self) -> str:
+        """What of it a caption says."""
+        examples = f"{self.train_examples} training images" if self.train_examples else "all training images"
+        return f"{examples}, {self.image_size} px, {epochs(self)}, batch {self.batch_size}, {self.precision}"
+
+
+class DetectionRecipe(BaseModel):
+    """How a detector is trained (section 5.4, appendix A.4). Defaults are the paper's settings to the letter.
+
+    The paper's augmentations have no flip. The whole image is a fourth choice beside the thresholds of the crop, as in
+    SSD: around small objects alone no crop reaches a threshold.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(120, ge=1, description="passes over the training set")
+    batch_size: int = Field(64, ge=2, description="images a step")
+    image_size: int = Field(320, ge=64, description="side of the square input in pixels")
+    lr: float = Field(0.02, gt=0, description="SGD's peak learning rate at batch 64; it scales with batch_size")
+    lr_floor: float = Field(1e-5, ge=0, description="learning rate towards which the cosine falls, as it is")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0, description="SGD's weight decay, on every parameter")
+    warmup_epochs: float = Field(3, ge=0, description="epochs of linear warm-up; fewer than epochs")
+    gamma: float = Field(2.0, ge=0, description="focal loss: how much easy examples are discounted")
+    alpha: float = Field(0.25, gt=0, lt=1, description="focal loss: weight of objects, against 1 - alpha elsewhere")
+    hue: float = Field(18, ge=0, le=180, description="largest random change of hue, degrees")
+    saturation: tuple[float, float] = Field((0.5, 1.5), description="range of the random factor of saturation")
+    expand: float = Field(2.0, ge=1, description="largest side of the random canvas, times the image's; half the time")
+    crop_iou: tuple[float, ...] = Field((0.1, 0.3, 0.5), description="least overlap of a random crop with an object")
+    flip: bool = Field(False, description="random horizontal flip")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 runs the forward pass under autocast")
+    train_examples: int | None = Field(None, ge=2, description="part of the training images; null: all")
+    test_examples: int | None = Field(None, ge=1, description="part of the validation images; null: all")
+
+    @model_validator(mode="after")
+    def _warms_up_before_the_end(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
+        return self
+
+    def about(self) -> str:
+        """What of it a caption says."""
+        train, test = (
+            f"{part or 'all'} {name} images"
+            for part, name in ((self.train_examples, "training"), (self.test_examples, "validation"))
+        )
+        return f"{train}, {test}, {self.image_size} px, {epochs(self)}, batch {self.batch_size}, {self.precision}"
+
+
+class TextRecipe(BaseModel):
+    """How BERT is trained, from random weights (appendix A.6), and how large it is. Defaults are the paper's settings.
+
+    What the paper leaves open is as in BERT (Devlin et al., 2019) and in transformers' Trainer: AdamW, no weight decay
+    on biases and normalisations, after warm-up a linear decay to 0, gradients clipped at norm 1. The width is the
+    paper's 768 or, at a small scale, less; the tables say which.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(3, ge=1, description="passes over the training set")
+    batch_size: int = Field(32, ge=2, description="examples a step")
+    lr: float = Field(2e-5, gt=0, description="AdamW's learning rate at its peak")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay, on matrices")
+    warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps with linear warm-up, linear to 0 after it")
+    clip: float = Field(1.0, gt=0, description="largest norm of all gradients together")
+    word_pieces: int = Field(128, ge=8, le=512, description="most word pieces of an example, special ones included")
+    width: int = Field(768, ge=8, description="channels of the net; the paper's is 768")
+    heads: int = Field(12, ge=1, description="heads of attention; they divide the width")
+    train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
+
+    def about(self) -> str:
+        """What of it a caption says."""
+        examples = f"{self.train_examples} training examples" if self.train_examples else "all training examples"
+        width = f"{self.width} channels" + ("" if self.width == PAPER_WIDTH else f" in place of {PAPER_WIDTH}")
+        steps = f"{epochs(self)}, batch {self.batch_size}, learning rate {self.lr:g}"
+        return f"{examples}, {width}, {self.word_pieces} word pieces, {steps}"
+
+
+def epochs(recipe: Recipe | DetectionRecipe | TextRecipe) -> str:
+    """Number of epochs, in words."""
+    return f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
 
 
 class SearchRecipe(Recipe):

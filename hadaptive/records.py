@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 from hadaptive.errors import UserError
 
 SCHEMA = 1
-PACKAGES = ("torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum")
+RECORD = "record.json"  # files of this name are sealed as they are written
 
 
 @contextlib.contextmanager
@@ -47,8 +48,20 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, keys sorted. NaN and infinity are not JSON: ValueError."""
+    """Write JSON atomically, keys sorted; a record gets its seal. NaN and infinity are not JSON: ValueError."""
+    if path.name == RECORD and "sha256" not in value:  # a copy of a record keeps its seal, be it broken
+        value = {**value, "sha256": seal(value)}
     write_text(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n")
+
+
+def seal(record: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of what a record says: of its JSON without white space, keys sorted, less the seal.
+
+    It shows an edit by hand, not a forgery: whoever edits can seal again.
+    """
+    said = json.loads(json.dumps({key: value for key, value in record.items() if key != "sha256"}, allow_nan=False))
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_json(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hadaptive.recipes import Recipe, SearchRecipe
+from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
 from hadaptive.search.space import Space
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
@@ -78,10 +78,22 @@ class Search(Run):
         return f"{self.task}/{self.variant}/seed{self.seed}"
 
 
-class Measure(Executed):
-    """A measurement of a model that needs no training: its complexity or its latency."""
+class Detection(Run):
+    """A training of SSD on a model as its backbone (section 5.4)."""
 
-    kind: Literal["complexity", "latency"]
+    recipe: DetectionRecipe
+
+
+class Text(Run):
+    """A training of a classifier of sentences or pairs of them (appendix A.6, Table 13)."""
+
+    recipe: TextRecipe
+
+
+class Measure(Executed):
+    """A measurement of a model that needs no training: its complexity, its latency, or its layers (Table 9)."""
+
+    kind: Literal["complexity", "latency", "structure"]
     model: Name
     variant: Name
     options: dict[str, Any] = Field(default_factory=dict)
@@ -110,6 +122,30 @@ class VarianceMeasure(Executed):
     """A measurement of the variances of cross-Hadamard products (appendix A.2)."""
 
     kind: Literal["variance"] = "variance"
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.kind
+
+
+class ExplainMeasure(Executed):
+    """Grad-CAM of trained nets on one image (appendix A.6)."""
+
+    kind: Literal["explain"] = "explain"
+    name: Name
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """For example `explain/flower`."""
+        return f"{self.kind}/{self.name}"
+
+
+class ExpansionMeasure(Executed):
+    """Operations of pointwise convolution, Ghost module and ACH over channels and over ratios (Figures 5 and 6)."""
+
+    kind: Literal["expansions"] = "expansions"
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @property

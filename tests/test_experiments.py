@@ -13,7 +13,15 @@ from hadaptive import config, experiments, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import Classification, KernelMeasure, Search, VarianceMeasure
+from hadaptive.run import (
+    Classification,
+    ExpansionMeasure,
+    ExplainMeasure,
+    KernelMeasure,
+    Search,
+    Text,
+    VarianceMeasure,
+)  # fmt: skip
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
@@ -72,6 +80,28 @@ def test_a_selection_restricts_runs_and_says_so_in_the_table() -> None:
     assert {path.parts[3] for path in records_needed(spec)} == {"hadaptive_net_s", "starnet_s1"}
 
 
+def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
+    given = params(scale="paper")
+    runs, spec = experiments.runs(given), experiments.tables(given)["table13"]
+    assert len(spec.rows) == 8 and {row.published for row in spec.rows} == set(published("table13"))
+    assert {path.parent.relative_to("results/paper").as_posix() for path in records_needed(spec)} == {
+        run.id for run in runs.values() if isinstance(run, Text)
+    }
+    run = runs["mnli/bert_12/ffn_ach/seed2"]
+    assert isinstance(run, Text) and Text.model_validate_json(run.dumps()) == run
+    said = {"epochs": 3, "batch_size": 32, "lr": 2e-5, "warmup": 0.1, "weight_decay": 0.01, "word_pieces": 128}
+    assert {name: getattr(run.recipe, name) for name in said} == said and run.recipe.width == 768
+    assert experiments.trainer_code(run) == ("hadaptive.train.text", "hadaptive.nn.text_ach")
+    assert experiments.trainer_code(runs["mnli/bert_12/base/seed0"]) == ("hadaptive.train.text",)
+    assert "768 channels," in spec.about and "px" not in spec.about
+    small = experiments.tables(params())["table13"].about
+    assert "64 channels in place of 768" in small and "a small grammar of entailment in place of 10% of MNLI" in small
+    assert set(experiments.runs(params(models=["bert_6"]))) == {
+        f"{task}/bert_6/{variant}/seed0"
+        for task in ("sst2", "mnli") for variant in ("base", "ffn_fixed", "ffn_ach", "ffn_two_thirds")
+    }  # fmt: skip
+
+
 def test_absent_data_are_a_reason_not_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HADAPTIVE_DATA", raising=False)
     given = params(scale="paper")
@@ -113,7 +143,10 @@ def test_targets_are_checked_by_name() -> None:
     given = params()
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
     tables = ("paper_tables/table7.tex", "paper_tables/v1_table5_compare.csv", "paper_tables/figure3_table.md",
-              "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json")  # fmt: skip
+              "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json",
+              "paper_tables/figure8.png", "results/demo/explain/flower/record.json",
+              "paper_tables/table9_compare.tex", "paper_tables/figure1.pdf",
+              "results/demo/expansions/record.json")  # fmt: skip
     kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
     for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
         experiments.check_target(given, right)
@@ -156,7 +189,8 @@ def test_table_4_without_its_net_says_so() -> None:
         name: {**entry, "of": [model for model in entry["of"] if model != "hadaptive_net_l"]}
         for name, entry in VALUES["variants"].items()
     }
-    given = params(zoo=zoo, variants=variants)
+    detection = {"mobilenetv2_100": {"label": "MobileNetV2-1.0"}}
+    given = params(zoo=zoo, variants=variants, detection=detection)
     assert experiments.tables(given)["table4"].sources["table4"].absent == "hadaptive_net_l is not in the zoo"
     rows = experiments.tables(given)["v1_table5"].rows
     assert [row.absent for row in rows if row.absent] == ["hadaptive_net_l/v1 is not in params.yaml"]
@@ -167,7 +201,7 @@ def test_every_row_of_every_table_is_run_and_table_7_asks_for_its_own_alone() ->
     runs, measures = experiments.runs(given), experiments.measures(given)
     tables = experiments.tables(given)
     made = {str(each.folder / "record.json") for each in [*runs.values(), *measures.values()]}
-    for name in set(tables) - {"table4"}:
+    for name in set(tables) - {"table4", "table9"}:
         assert not [row.label for row in tables[name].rows if row.absent]
         assert {str(path) for path in records_needed(tables[name])} <= made
     asked = {path.parts[4] for path in records_needed(tables["table7"])}
@@ -208,11 +242,57 @@ def test_variances_are_measured_on_the_trained_nets_of_figure_3() -> None:
     assert experiments.variance_measure(without).settings["variants"] == {}
 
 
+def test_grad_cam_looks_with_every_seed_of_both_nets() -> None:
+    given = params(scale="paper")
+    measures = experiments.explain_measures(given)
+    assert list(measures) == ["flower", "china"]
+    nets = [(net["variant"], net["seed"]) for net in measures["flower"].settings["nets"]]
+    assert nets == [(variant, seed) for variant in ("all_ghost", "dysoft") for seed in (0, 1, 2)]
+    trained = {str(run.folder / "last.pt") for run in experiments.runs(given).values()}
+    assert {net["weights"] for net in measures["flower"].settings["nets"]} < trained
+    inputs = experiments.explain_inputs(given, "flower")
+    assert inputs[0] == "data/prepared/cifar100/manifest.json" and len(inputs) == 7
+    assert ExplainMeasure.model_validate_json(measures["flower"].dumps()).id == "explain/flower"
+    figure = experiments.figures(given)["figure9"]
+    assert records_needed(figure) == [Path("results/paper/explain/china/record.json")] and not figure.demonstration
+    assert "CC BY 2.0" in figure.about and "224 px" in figure.about
+    without = params(models=["starnet_s1"])
+    assert experiments.explain_measures(without)["china"].settings["nets"] == []
+    assert experiments.explain_inputs(without, "china") == []
+
+
+def test_figures_that_are_counted_need_no_training() -> None:
+    given = params(models=["starnet_s1"])  # whatever is trained
+    figures = experiments.figures(given)
+    structure = Path("results/demo/structure/hadaptive_net_s/dysoft/record.json")
+    assert records_needed(figures["figure2"]) == records_needed(figures["figure4"]) == [structure]
+    assert records_needed(experiments.tables(given)["table9"]) == [structure]
+    expansions = [Path("results/demo/expansions/record.json")]
+    assert records_needed(figures["figure5"]) == records_needed(figures["figure6"]) == expansions
+    assert records_needed(figures["figure1"]) == records_needed(experiments.tables(given)["table7"])
+    assert not figures["figure5"].demonstration and figures["figure1"].demonstration
+    measure = experiments.expansion_measure(given)
+    assert ExpansionMeasure.model_validate_json(measure.dumps()) == measure
+    assert {measure.settings["channels"][0], measure.settings["channels"][-1]} == {16, 512}
+
+
+def test_what_the_net_is_made_of_decides_when_it_is_described_again() -> None:
+    described = {*identity.closure("hadaptive.measure.structure"), *identity.closure("hadaptive.nn.hadaptive_net")}
+    assert {"hadaptive.nn.ach", "hadaptive.nn.blocks", "hadaptive.nn.norms", "hadaptive.nn.hadaptive_net"} <= described
+    drawn = set(identity.closure("hadaptive.paper.figures.figure2"))
+    assert not {name for name in drawn if name.startswith(("hadaptive.nn", "hadaptive.measure", "kernels"))}
+    assert "hadaptive.nn.ach" in identity.closure("hadaptive.measure.expansions")
+
+
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = experiments.claims(params())
-    assert set(spec.tables) == {"table1", "table2", "table3", "table5", "table8", "figure3_table", "v1_table1"}
+    assert set(spec.tables) == {
+        "table1", "table2", "table3", "table5", "table6", "table8", "table13", "figure3_table", "v1_table1",
+    }  # fmt: skip
     needed = records_needed(spec)
-    assert len(needed) == len(set(needed)) and needed[-1] == Path("results/demo/variance/record.json")
+    assert len(needed) == len(set(needed))
+    alone = ["variance", "expansions", "explain/flower", "explain/china"]
+    assert needed[-4:] == [Path(f"results/demo/{each}/record.json") for each in alone]
     assert spec.demonstration
 
 

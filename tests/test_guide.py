@@ -14,9 +14,12 @@ VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml")
 def test_only_what_this_scale_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "table7.md").write_text("Comparison. Scale `cpu`: CIFAR-100.")
     (tmp_path / "table1.md").write_text("Curves. Scale `demo`: digits.")
-    (tmp_path / "figure7.txt").write_text("Figure 7 at scale demo\n")
+    (tmp_path / "figure7.txt").write_text("Figure 7\n\nA heatmap.\n\nScale: demo\n")
     said = guide.made(config.check({**VALUES, "scale": "cpu"}), tmp_path)
     assert "table7.tex" in said
     assert "table1.tex" not in said
     assert "figure7" not in said
+    assert "index.html" not in said
+    (tmp_path / "index.html").write_text('<html lang="en" data-scale="cpu">')
+    assert "index.html, bundle.zip" in guide.made(config.check({**VALUES, "scale": "cpu"}), tmp_path)
     assert "--config scale=gpu" in said

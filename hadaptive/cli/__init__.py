@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from hadaptive.cli import bench, make, show
+from hadaptive.cli import bench, bundle, count, make, plan, share, show
 from hadaptive.errors import UserError
 
 DISK = {
@@ -57,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
         return added
 
-    for family in (make, show, bench):
+    for family in (make, count, show, bundle, share, plan, bench):
         family.add(verb)
     return parser

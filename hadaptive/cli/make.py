@@ -38,6 +38,8 @@ def add(verb: Verb) -> None:
     kernels.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
     variance = verb("variance", _variance, "measure variances of cross-Hadamard products for appendix A.2")
     variance.add_argument("measure", help="JSON of the measure")
+    explain = verb("explain", _explain, "see where trained nets look in an image, by Grad-CAM (Figures 8 and 9)")
+    explain.add_argument("measure", help="JSON of the measure")
 
 
 def _data(a: argparse.Namespace) -> None:
@@ -49,7 +51,7 @@ def _data(a: argparse.Namespace) -> None:
         raise UserError(f"unknown data set {a.dataset!r}.{nearest(a.dataset, list(DATASETS))}")
     settings = DataSettings.model_validate_json(a.settings) if a.settings else params(a).data
     manifest = prepare(a.dataset, a.out or Path("data/prepared", a.dataset), settings)
-    print(f"{a.dataset}: {manifest['counts']} images of {manifest['num_classes']} classes, from {manifest['source']}")
+    print(f"{a.dataset}: {manifest['counts']} examples of {manifest['num_classes']} classes, from {manifest['source']}")
 
 
 def _train(a: argparse.Namespace) -> None:
@@ -133,4 +135,13 @@ def _variance(a: argparse.Namespace) -> None:
     from hadaptive.run import VarianceMeasure
 
     measure = VarianceMeasure.model_validate_json(a.measure)
+    write_json(measure.folder / "record.json", record(measure))
+
+
+def _explain(a: argparse.Namespace) -> None:
+    from hadaptive.explain.record import record
+    from hadaptive.records import write_json
+    from hadaptive.run import ExplainMeasure
+
+    measure = ExplainMeasure.model_validate_json(a.measure)
     write_json(measure.folder / "record.json", record(measure))

@@ -22,11 +22,16 @@ def add(verb: Verb) -> None:
     figure.add_argument("figure")
     figure.add_argument("--spec", help="JSON of the figure (default: derived from params.yaml)")
     figure.add_argument("--out", type=Path, default=Path("paper_tables"))
+    metrics = verb(
+        "metrics", _metrics, "write every cell and curve as plain numbers, which `dvc metrics` and `plots` show"
+    )
+    metrics.add_argument("--spec", help="JSON of what to write (default: derived from params.yaml)")
     render = verb("render", _render, "render a table from records")
     render.add_argument("table")
     render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
     render.add_argument("--out", type=Path, default=Path("paper_tables"))
     verb("runs", _runs, "list the Runs of a scale and how each stands")
+    verb("keep", _keep, "copy a scale's finished records to results/reference, to be committed with the project")
     schema = verb("schema", _schema, "write the JSON schema of params.yaml")
     schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"))
 
@@ -60,6 +65,16 @@ def _figure(a: argparse.Namespace) -> None:
         print(path)
 
 
+def _metrics(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import metrics
+    from hadaptive.paper.metrics import write
+    from hadaptive.paper.spec import MetricsSpec
+
+    spec = MetricsSpec.model_validate_json(a.spec) if a.spec else metrics(params(a))
+    for path in write(spec, Path("results")):
+        print(path)
+
+
 def _render(a: argparse.Namespace) -> None:
     from hadaptive.paper.render import render
     from hadaptive.paper.spec import TableSpec
@@ -88,6 +103,15 @@ def _runs(a: argparse.Namespace) -> None:
         print(f"{run.id:60} {json.loads(record.read_text())['status'] if record.exists() else 'not run'}")
     for task, reason in absent_tasks(chosen).items():
         print(f"{task:60} {reason}")
+
+
+def _keep(a: argparse.Namespace) -> None:
+    from hadaptive.experiments import executed
+    from hadaptive.experiments.reference import keep
+
+    chosen = params(a)
+    kept = keep(chosen, executed(chosen))
+    print(f"{len(kept)} records of scale {chosen.scale} kept in results/reference/{chosen.scale}")
 
 
 def _schema(a: argparse.Namespace) -> None:

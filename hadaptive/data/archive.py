@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,14 +24,26 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def verify_archive(path: Path, md5: str, remedy: str) -> None:
-    """Check a gzip archive. Raises DataError that says whether it was cut short, altered, or is none at all."""
-    if (actual := md5_of(path)) != md5:
-        raise DataError(f"{path} {_damage(path)}: md5 {actual}, expected {md5}, {path.stat().st_size} bytes; {remedy}")
+def _differs(path: Path, expected: str) -> str | None:
+    """How a file's md5 or sha256, whichever `expected` is by its length, differs from it; None if it does not."""
+    if len(expected) == 32:
+        name, actual = "md5", md5_of(path)
+    else:
+        with path.open("rb") as file:
+            name, actual = "sha256", hashlib.file_digest(file, "sha256").hexdigest()
+    return None if actual == expected else f"{name} {actual}, expected {expected}, {path.stat().st_size} bytes"
 
 
-def download(urls: Sequence[str], md5: str, target: Path, *, timeout_s: float) -> None:
-    """Download a gzip archive to `target` from the first of `urls` that gives it whole and unaltered.
+def verify_archive(path: Path, expected: str, remedy: str) -> None:
+    """Check an archive's md5 or sha256. Raises DataError that says whether it was cut short, altered, or is none."""
+    if (difference := _differs(path, expected)) is not None:
+        raise DataError(f"{path} {_damage(path)}: {difference}; {remedy}")
+
+
+def download(urls: Sequence[str], expected: str, target: Path, *, timeout_s: float) -> None:
+    """Download a file to `target` from the first of `urls` that gives it whole and unaltered.
+
+    `expected` is its md5 or its sha256.
 
     Bytes arrive in `<target>.part`, which outlives an interruption and is continued by HTTP Range, from any of the
     addresses. Where a continued file has the wrong checksum, the same address is tried once more from the start.
@@ -43,14 +56,14 @@ def download(urls: Sequence[str], md5: str, target: Path, *, timeout_s: float) -
             target.parent.mkdir(parents=True, exist_ok=True)
             resumed = part.exists() and part.stat().st_size > 0
             failure = _receive(url, part, timeout_s)
-            if failure is None and resumed and md5_of(part) != md5:
+            if failure is None and resumed and _differs(part, expected):
                 part.unlink()
                 failure = _receive(url, part, timeout_s)
             if failure is None:
-                if md5_of(part) == md5:
+                if (difference := _differs(part, expected)) is None:
                     part.replace(target)
                     return
-                failure = f"sent what {_damage(part)}: md5 {md5_of(part)}, expected {md5}, {part.stat().st_size} bytes"
+                failure = f"sent what {_damage(part)}: {difference}"
                 part.unlink()
         except OSError as error:
             reason = error.strerror or error
@@ -104,7 +117,11 @@ def _receive_once(url: str, part: Path, timeout_s: float) -> str | None:
 
 
 def _damage(path: Path) -> str:
-    """What is wrong with an archive whose checksum differs."""
+    """What is wrong with an archive (zip or gzip) whose checksum differs."""
+    if (suffix := path.name.removesuffix(".part").rpartition(".")[2]) not in ("gz", "tgz", "zip"):
+        return "is altered"
+    if suffix == "zip":
+        return "is altered" if zipfile.is_zipfile(path) else "is truncated or no zip archive"
     try:
         with gzip.open(path) as file:
             while file.read(CHUNK):

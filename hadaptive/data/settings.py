@@ -20,11 +20,13 @@ ENVIRONMENT_VARIABLE = "HADAPTIVE_DATA"
 class Dataset:
     """How a data set is obtained: `embedded` in a dependency, by `download`, or from the user's image `folder`.
 
+    A `large` one is a folder too, but `hadaptive data` fetches it where there is none: never by itself.
+
     `module` has `prepare(name, destination, settings)`, which writes the prepared folder and returns its manifest.
     """
 
     title: str
-    kind: Literal["embedded", "download", "folder"]
+    kind: Literal["embedded", "download", "folder", "large"]
     module: str
     folder: str | None = None  # the sub-folder of the data root that holds <train|val>/<class>/*
 
@@ -34,6 +36,12 @@ DATASETS: dict[str, Dataset] = {
     "cifar100": Dataset("CIFAR-100", "download", "hadaptive.data.cifar100"),
     "imagenet1k": Dataset("ImageNet-1k", "folder", "hadaptive.data.image_folder", "imagenet1k"),
     "tiny_imagenet": Dataset("Tiny ImageNet", "folder", "hadaptive.data.image_folder", "tiny-imagenet"),
+    "coco": Dataset("COCO 2017", "large", "hadaptive.data.coco", "coco"),
+    "shapes": Dataset("drawn shapes", "embedded", "hadaptive.data.shapes"),
+    "sentiment": Dataset("a small grammar of sentiment", "embedded", "hadaptive.data.grammar"),
+    "entailment": Dataset("a small grammar of entailment", "embedded", "hadaptive.data.grammar"),
+    "sst2": Dataset("SST-2", "download", "hadaptive.data.glue"),
+    "mnli": Dataset("10% of MNLI", "download", "hadaptive.data.glue"),
 }
 
 
@@ -52,6 +60,7 @@ class DataSettings(BaseModel):
     root: Path | None = Field(default=None, description=f"folder with local copies; default: ${ENVIRONMENT_VARIABLE}")
     folders: dict[str, Path] = Field(default={}, description="image folders by data set, when not under root")
     mirrors: dict[str, list[str]] = Field(default={}, description="addresses tried before the official, by data set")
+    vocabulary: Path | None = Field(default=None, description="bert-base-uncased's vocab.txt, when not under root")
     downloads: Path = Field(default=Path("data/downloads"), description="where downloaded archives are kept")
     timeout_s: float = Field(default=30.0, gt=0, description="seconds without an answer before a server is given up")
 
@@ -71,6 +80,13 @@ class DataSettings(BaseModel):
         if not root.is_dir():
             raise DataError(f"the data folder {root} named by {by} is not a folder; correct or unset {_knob(by)}")
         return root
+
+    def local_folder(self, name: str) -> Path | None:
+        """The folder of a `large` data set: in the data root, or where it was unpacked; None where it is nowhere."""
+        root, below = self.local_root(), dataset_named(name).folder
+        assert below is not None, f"{name} is in no folder"
+        places = [*([root / below] if root is not None else []), self.downloads / below]
+        return next((place for place in places if place.is_dir()), None)
 
     def image_folder(self, name: str) -> Path:
         """The folder that holds <train|val>/<class>/* of data set `name`. Raises DataError if it is not there."""
@@ -102,6 +118,9 @@ def available(name: str, settings: DataSettings) -> str | None:
     try:
         if dataset.kind == "folder":
             settings.image_folder(name)
+        elif dataset.kind == "large":
+            if settings.local_folder(name) is None:
+                return f"{dataset.title} not present"
         elif dataset.kind == "download":
             settings.local_root()
     except DataError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hadaptive.config import Params
-from hadaptive.experiments.runs import options, pairs, runs
+from hadaptive.experiments.runs import runs
+from hadaptive.experiments.selection import options, pairs, seeds
 from hadaptive.run import Classification, KernelMeasure, Measure, VarianceMeasure
 
 TABLE4_NET = "hadaptive_net_l"
@@ -44,7 +45,7 @@ def kernel_measures(params: Params) -> dict[str, KernelMeasure]:
 
 def variance_measure(params: Params) -> VarianceMeasure:
     """What is measured for appendix A.2; without the trained nets (not selected, no data) only what needs none."""
-    seed = params.scales[params.scale].seeds[0]
+    seed = seeds(params, A2_NET)[0]
     found = {name: runs(params).get(f"cifar100/{A2_NET}/{name}/seed{seed}") for name in A2_VARIANTS}
     trained = [run for run in found.values() if isinstance(run, Classification)]
     settings: dict[str, Any] = {"model": A2_NET, "images": A2_IMAGES, "variants": {}}

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from hadaptive.config import Params, Task
+from typing import TypeVar
+
+from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
+from hadaptive.experiments import detection
+from hadaptive.experiments.executed import executed
+from hadaptive.experiments.explain import explain_figures, explain_measures
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
-from hadaptive.experiments.runs import absent_tasks, all_pairs
+from hadaptive.experiments.overview import expansion_measure, overview_figures, table9
+from hadaptive.experiments.reference import usable
 from hadaptive.experiments.search_papers import found_table, search_figure, search_tables
+from hadaptive.experiments.selection import absent_tasks, all_pairs
+from hadaptive.experiments.text import text_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
 from hadaptive.paper.frames.grid import sources as sources_of
 from hadaptive.paper.frames.layouts import LAYOUTS, Layout
-from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec
-from hadaptive.tasks import TASKS
+from hadaptive.paper.spec import ClaimsSpec, FigureSpec, Row, Source, TableSpec, record_ids_needed
+from hadaptive.tasks import TASKS, TEXT
 
 IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
     "native": "Native", "direct_indexing": "Direct-Indexing", "parity_balanced": "Parity-Balanced", "fused": "Fused",
 }  # fmt: skip
-IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7
+IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7 and, with their settings, of every caption on images
 
 
 def tables(params: Params) -> dict[str, TableSpec]:
     """Every table, by name: which rows, from which records, or why there are none."""
     grids = {name: _grid(params, name, layout) for name, layout in LAYOUTS.items()}
+    of_detection = about(params, (detection.TASK,), latency=False)
+    table6 = detection.table6(params, _sources(params, [detection.TASK])[detection.TASK], of_detection)
+    own = {"table4": _table4(params), "table6": table6, "table7": _table7(params), "table9": table9(params)}
     found = found_table(params, about(params, latency=False), _sources(params, ["complexity", "cifar100"]))
-    others = {"table4": _table4(params), "table7": _table7(params), **grids, "found": found}
+    others = {**own, **grids, "found": found}
     for name in set(others) & set(params.search):
         raise UserError(f"params.yaml: search.{name}: there is a table of that name already; call the space otherwise")
-    return {**others, **search_tables(params)}
+    return _from_reference(params, {**others, **search_tables(params)})
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -39,21 +50,45 @@ def figures(params: Params) -> dict[str, FigureSpec]:
     found = (
         FigureSpec(figure="figure3", scale=params.scale, about="a diagram; nothing is measured"),
         FigureSpec(figure="figure7", scale=params.scale, demonstration=stand_in, about=swept, records=(sweep.id,)),
+        *overview_figures(params, _table7(params)),
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
+        detection.figure(params, about(params, (detection.TASK,), latency=False)),
+        *explain_figures(params, about(params, latency=False)),
         search_figure(params),
     )
-    return {figure.figure: figure for figure in found}
+    return _from_reference(params, {figure.figure: figure for figure in found})
 
 
 def claims(params: Params) -> ClaimsSpec:
     """What the paper's claims are checked on."""
     known = tables(params)
-    return ClaimsSpec(
+    found = ClaimsSpec(
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
         tables={name: known[name] for name in CLAIM_TABLES if name in known},
         variance=variance_measure(params).id,
+        explained=tuple(measure.id for measure in explain_measures(params).values()),
+        expansions=expansion_measure(params).id,
     )
+    return _from_reference(params, {"claims": found})["claims"]
+
+
+Spec = TypeVar("Spec", TableSpec, FigureSpec, ClaimsSpec)
+
+
+def _from_reference(params: Params, specs: dict[str, Spec]) -> dict[str, Spec]:
+    """The specs, each told which of its records came with the project."""
+    taken = usable(params, executed(params))
+    found = {}
+    for name, spec in specs.items():
+        needed = record_ids_needed(spec)
+        came = tuple(each for each in needed if each in taken)
+        said = f"; {'all' if len(came) == len(needed) else len(came)} of {len(needed)} records came with the project"
+        change: dict[str, object] = {"reference": came}
+        if came and not isinstance(spec, ClaimsSpec):
+            change["about"] = spec.about + said
+        found[name] = spec.model_copy(update=change) if came else spec
+    return found
 
 
 def _table4(params: Params) -> TableSpec:
@@ -98,7 +133,7 @@ def _table7(params: Params) -> TableSpec:
 
 def _grid(params: Params, name: str, layout: Layout) -> TableSpec:
     """A table of `layouts`: its rows with a reason where params.yaml lacks one."""
-    known = set(all_pairs(params))
+    known = {*all_pairs(params), *text_pairs(params)}
     rows = [
         row if (row.model, row.variant) in known
         else row.model_copy(update={"absent": f"{row.model}/{row.variant} is not in params.yaml"})
@@ -118,7 +153,7 @@ def _grid(params: Params, name: str, layout: Layout) -> TableSpec:
         table=name,
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
-        about=about(params, latency="latency" in needed),
+        about=about(params, _tasks_of(needed), latency="latency" in needed),
         rows=tuple(rows),
         sources=sources,
     )
@@ -136,26 +171,28 @@ def _sources(params: Params, names: list[str]) -> dict[str, Source]:
             continue
         dataset = tasks[name].dataset if name in tasks else name
         stand_in = DATASETS[dataset].title if dataset != name else None
-        seeds = tuple(scale.seeds)
-        found[name] = Source(seeds=seeds, absent=absent.get(name), selected=selected, stand_in=stand_in)
+        seeds_of = {model: tuple(seeds) for model, seeds in scale.seeds_of.items()}
+        found[name] = Source(
+            seeds=tuple(scale.seeds), seeds_of=seeds_of, absent=absent.get(name), selected=selected, stand_in=stand_in
+        )
     return found
 
 
-def about(params: Params, latency: bool = True) -> str:
-    """One line on the chosen scale for a caption: data, image size, epochs, examples, and how latency is measured."""
+def _tasks_of(sources: list[str]) -> tuple[str, ...]:
+    """The tasks a caption speaks of: those of text where the table has some, else those on images."""
+    return tuple(name for name in sources if name in TASKS and TASKS[name] is TEXT) or IMAGE_TASKS
+
+
+def about(params: Params, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = True) -> str:
+    """One line on the chosen scale for a caption: data and recipe of some tasks, and how latency is measured."""
     scale = params.scales[params.scale]
     parts = []
     for name, task in scale.tasks.named().items():
-        if not isinstance(task, Task):
-            continue
-        recipe = task.recipe
-        title = DATASETS[task.dataset].title
-        data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
-        examples = f"{recipe.train_examples} training images" if recipe.train_examples else "all training images"
-        epochs = f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
-        parts.append(
-            f"{data} ({examples}, {recipe.image_size} px, {epochs}, batch {recipe.batch_size}, {recipe.precision})"
-        )
-    seeds = f"{len(scale.seeds)} seed{'s' if len(scale.seeds) > 1 else ''}"
+        if name in tasks:
+            title = DATASETS[task.dataset].title
+            data = title if task.dataset == name else f"{title} in place of {DATASETS[name].title}"
+            parts.append(f"{data} ({task.recipe.about()})")
+    counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
+    seeds = f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
     measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"
     return "; ".join((*parts, seeds, *([measured] if latency else [])))

@@ -6,8 +6,8 @@ from typing import Any
 
 from hadaptive.config import FOUND, Params, SearchTask
 from hadaptive.data.settings import DATASETS
-from hadaptive.experiments.runs import all_pairs
 from hadaptive.experiments.search import TASK, search_absent, search_seeds, search_selected, searches
+from hadaptive.experiments.selection import all_pairs
 from hadaptive.paper.spec import FigureSpec, Head, Row, Source, TableSpec
 from hadaptive.search.space import Space
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from hadaptive.config import Params
 from hadaptive.errors import UserError, nearest
-from hadaptive.experiments.measures import kernel_measures, measures, variance_measure
+from hadaptive.experiments.collected import metric_files
+from hadaptive.experiments.executed import executed
+from hadaptive.experiments.measures import measures
 from hadaptive.experiments.papers import figures, tables
 from hadaptive.experiments.runs import runs
+from hadaptive.paper.files import ARCHIVE, CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS, PAGE, PDF
 
-KINDS = ("", "_compare")  # a table as measured, and beside the published values
-ENDINGS = ("tex", "md", "csv")
-CLAIMS_ENDINGS = ("md", "csv")
-FIGURE_ENDINGS = ("pdf", "png", "csv", "txt")
+
+def bundle_files(params: Params) -> list[str]:
+    """Every file of paper_tables/ that a whole run makes, but for its own description."""
+    found = [f"{name}{kind}.{ending}" for name in tables(params) for kind in KINDS for ending in ENDINGS]
+    found += [f"{name}.{ending}" for name in figures(params) for ending in FIGURE_ENDINGS]
+    found += [*(f"claims.{ending}" for ending in CLAIMS_ENDINGS), "checklists.md", PAGE, ARCHIVE]
+    return [f"paper_tables/{name}" for name in found]
 
 
 def check_target(params: Params, path: str) -> None:
@@ -21,18 +27,12 @@ def check_target(params: Params, path: str) -> None:
     if suffix not in ours:  # not ours to judge: `--report paper_tables/report.html`
         return
     if folder == "paper_tables":
-        known = [
-            f"paper_tables/{name}{kind}.{ending}" for name in tables(params) for kind in KINDS for ending in ENDINGS
-        ]
-        known += [f"paper_tables/{name}.{ending}" for name in figures(params) for ending in FIGURE_ENDINGS]
-        known += [f"paper_tables/claims.{ending}" for ending in CLAIMS_ENDINGS]
+        known = [*bundle_files(params), "paper_tables/ro-crate-metadata.json", f"paper_tables/{PDF}"]
     elif folder == "results":
-        known = [str(r.folder / f) for r in runs(params).values() for f in ("record.json", "last.pt", "best.pt")]
-        known += [
-            str(m.folder / f) for m in measures(params).values() for f in ("record.json", "model.onnx", "plain.onnx")
-        ]
-        known += [str(m.folder / "record.json") for m in kernel_measures(params).values()]
-        known.append(str(variance_measure(params).folder / "record.json"))
+        known = [str(each.folder / "record.json") for each in executed(params)]
+        known += [str(r.folder / f) for r in runs(params).values() for f in ("last.pt", "best.pt")]
+        known += [str(m.folder / f) for m in measures(params).values() for f in ("model.onnx", "plain.onnx")]
+        known += [f"results/{params.scale}/curves.csv", *metric_files(params)]
     else:
         return
     if path not in known:

@@ -7,7 +7,7 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class Cell:
     """Mean, sample standard deviation (None below two seeds) and count; or no value and a remark saying why.
 
     A cell with a value may carry a remark too (some seeds diverged). `printed` is a published value as its authors
-    typeset it; a cell with it has n = 0. What an empty cell has there is set in the place of a footnote.
+    typeset it; a cell with it has n = 0. `records` are the ids of the records it was made from, none for printed ones.
+    What an empty cell has as `printed` is set in the place of a footnote.
     """
 
     value: float | None = None
@@ -40,6 +41,7 @@ class Cell:
     n: int = 0
     remark: Remark | None = None
     printed: str = ""
+    records: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         assert self.value is not None or self.remark is not None, "an empty cell needs a reason"

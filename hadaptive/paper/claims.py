@@ -9,13 +9,13 @@ of parameters and FLOPs have no noise but rounding: what a table prints alike is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hadaptive.paper import normaliser, preference
+from hadaptive.paper import complexity, focus, normaliser, preference
 from hadaptive.paper.cells import Cell
-from hadaptive.paper.findings import Finding
+from hadaptive.paper.findings import Finding, Findings
 from hadaptive.paper.frames import TABLES
 from hadaptive.paper.frames.frame import Column, Frame, Records
 from hadaptive.paper.spec import ClaimsSpec
@@ -33,6 +33,28 @@ class Greater:
     more: str
     less: str
 
+    @property
+    def rows(self) -> list[str]:
+        return [self.more, self.less]
+
+
+@dataclass(frozen=True)
+class Nearer:
+    """In one column of a table the cell of the row `one` is nearer to that of `near` than to that of `far`.
+
+    What is compared is twice the one with the sum of the two, `near` being the greater; so noises add up.
+    """
+
+    table: str
+    column: str
+    one: str
+    near: str
+    far: str
+
+    @property
+    def rows(self) -> list[str]:
+        return [self.one, self.near, self.far]
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -41,8 +63,8 @@ class Claim:
     number: str
     statement: str
     source: str
-    expects: tuple[Greater, ...] = ()
-    finds: Callable[[ClaimsSpec, Path], Iterator[Finding]] | None = None  # what is no comparison of two cells
+    expects: tuple[Greater | Nearer, ...] = ()
+    findings: Findings | None = None  # what else it rests on, besides comparisons
 
 
 @dataclass(frozen=True)
@@ -89,9 +111,17 @@ def _blocks(column: str) -> tuple[Greater, ...]:
     return _all("table2", column, *raised, *(("IB 9, 10", row) for row in (*late[:2], *early)))
 
 
+def _between(layers: int, column: str) -> tuple[Greater | Nearer, ...]:
+    """Claim 10 for one net and one task: fixed < ACH < FFN, and ACH nearer the FFN."""
+    fixed, ach, full = (f"BERT-{layers}: {kind}" for kind in ("FFN, fixed channels", "ACH", "FFN"))
+    return (*_all("table13", column, (ach, fixed), (full, ach)), Nearer("table13", column, ach, near=full, far=fixed))
+
+
 _NETS5 = ("MobileNetV3-S", "MobileNetV4-S", "ShuffleNetV2-1.0", "StarNet-S1")
 _RAISED5 = tuple((f"{net} (repl.)", net) for net in _NETS5 if net != "MobileNetV4-S")
 _PARTS = ("(1) no pointwise conv", "(2) no ECA", "(3) fixed channels", "(4) batch norm")
+_SIZES6 = (("Hadaptive-Net-M", "Hadaptive-Net-S"), ("Hadaptive-Net-L", "Hadaptive-Net-M"))
+_BASELINES6 = ("MobileNetV3-S", "MobileNetV2-1.0", "GhostNetV3-1.0")
 _VITS = ("MobileViT-small", "MobileViT-x-small")
 
 CLAIMS = (
@@ -102,21 +132,31 @@ CLAIMS = (
     Claim("2, v1", "The same with the first version's module, with which the paper's numbers were made", "Table 2",
           _blocks("top1_v1")),
     Claim("3", "The search picks Ghost in shallow layers and ACH from the eleventh on, DySoft most among its curves",
-          "Table 3", finds=preference.findings),
+          "Table 3", findings=preference.findings),
     Claim("5", "Every component of ACH helps, and batch norm in the place of DySoft is worst", "Figure 3",
           _all("figure3_table", "top1", *(("ACH", row) for row in _PARTS), *((row, _PARTS[3]) for row in _PARTS[:3]))),
     Claim("6", "ACH in the last two blocks raises the accuracy of MobileNetV3-S, ShuffleNetV2 and StarNet-S1, lowers "
           "that of MobileNetV4-S, and lowers the FLOPs of all four", "Table 5",
           (*_all("table5", "top1", *_RAISED5, ("MobileNetV4-S", "MobileNetV4-S (repl.)")),
            *_all("table5", "flops_m", *((net, f"{net} (repl.)") for net in _NETS5)))),
+    Claim("7", "As backbones of SSD, Hadaptive-Net S, M and L improve in this order, and L is better than every "
+          "baseline", "Table 6",
+          _all("table6", "map_50_95", *_SIZES6, *(("Hadaptive-Net-L", row) for row in _BASELINES6))),
     Claim("9", "ACH in the middle four feed-forward layers improves MobileViT small and x-small, with fewer parameters "
           "and FLOPs", "Table 8",
           (*_all("table8", "top1", *((f"{net} (replaced)", net) for net in _VITS)),
            *_all("table8", "params_m", *((net, f"{net} (replaced)") for net in _VITS)),
            *_all("table8", "gflops", *((net, f"{net} (replaced)") for net in _VITS)))),
+    Claim("10", "In BERT, ACH lies between the feed-forward layer of fixed width and the full one, nearer the full one",
+          "Table 13", tuple(each for layers in (6, 12) for task in ("sst2", "mnli10")
+                            for each in _between(layers, task))),
+    Claim("11", "The complexity of ACH over pointwise convolution is about m/n: flat in channels, linear in the ratio, "
+          "below Ghost", "Section 4.1, Figures 5 and 6", findings=complexity.findings),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
-          finds=normaliser.findings),
+          findings=normaliser.findings),
+    Claim("14", "With ACH the net focuses on the subject in fewer layers than the net with Ghost modules in its place",
+          "Appendix A.6", findings=focus.findings),
     Claim("15", "CrossHadaNorm is better than batch norm and than the unnormalised order", "v1, Table 1",
           _all("v1_table1", "top1", ("CrossHadaNorm", "(2) batch norm"),
                ("CrossHadaNorm", "(1) unnormalised features"))),
@@ -131,8 +171,8 @@ def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
     judged = []
     for claim in CLAIMS:
         parts = [tables[each.table].verdict(each) for each in claim.expects]
-        if claim.finds is not None:
-            parts += [_of(finding) for finding in claim.finds(spec, results_root)]
+        if claim.findings is not None:
+            parts += [_of(finding) for finding in claim.findings(spec, results_root)]
         judged.append(Judged(claim, tuple(parts)))
     return judged
 
@@ -153,16 +193,44 @@ class _Table:
         self.cells = frames[1].cells
         self.rows = {row.label: n for n, row in enumerate(self.spec.rows)}
 
-    def verdict(self, expected: Greater) -> Verdict:
-        column, places = self.columns[expected.column], (self.rows[expected.more], self.rows[expected.less])
-        more, less = (self.cells[column.key][n] for n in places)
+    def verdict(self, expected: Greater | Nearer) -> Verdict:
+        column, rows = self.columns[expected.column], expected.rows
+        nearer = isinstance(expected, Nearer)
+        said = f"{column.title}: " + (
+            f"{rows[0]} nearer {rows[1]} than {rows[2]}" if nearer else f"{rows[0]} > {rows[1]}"
+        )
+        missing = [row for row in rows if row not in self.rows]
+        if missing:
+            return Verdict(said, NOT_RUN, f"params.yaml has no row {' and '.join(missing)}")
+        places = [self.rows[row] for row in rows]
+        cells = [self.cells[column.key][n] for n in places]
         printed = [self.cells[f"{column.key}_published"][n] for n in places]
-        said = f"{column.title}: {expected.more} > {expected.less}"
-        verdict, because = self._compare(more, less, column)
+        if nearer:
+            verdict, because = self._nearer(cells, column)
+        else:
+            verdict, because = self._compare(cells[0], cells[1], column)
         known = [cell.value for cell in printed if cell.value is not None]
-        paper = "" if len(known) < 2 else HOLDS if known[0] > known[1] else CONTRADICTED
+        paper = ""
+        if len(known) == len(printed):
+            agrees = 2 * known[0] > known[1] + known[2] if nearer else known[0] > known[1]
+            paper = HOLDS if agrees else CONTRADICTED
         stand_in = self.spec.source(column.source).stand_in is not None and column.spread
         return Verdict(said, verdict, because, paper, stand_in)
+
+    def _nearer(self, cells: Sequence[Cell], column: Column) -> tuple[str, str]:
+        values = [cell.value for cell in cells if cell.value is not None]
+        if len(values) < len(cells):
+            reasons = [cell.remark.text for cell in cells if cell.value is None and cell.remark]
+            return NOT_RUN, "; ".join(dict.fromkeys(reasons))
+        one, near, far = values
+        numbers = f"{near - one:.4g} from the one, {one - far:.4g} from the other"
+        widths = [self._noise(cell, column) for cell in cells]
+        if None in widths:
+            return NOT_RUN, f"{numbers}; the records do not say how many examples were tested"
+        noise = sum(width * times for width, times in zip(widths, (2, 1, 1), strict=True) if width is not None)
+        gap = 2 * one - near - far
+        because = f"{numbers}: {gap:+.3g}, noise {noise:.2g}"
+        return NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED, because
 
     def _compare(self, more: Cell, less: Cell, column: Column) -> tuple[str, str]:
         reasons = [cell.remark.text for cell in (more, less) if cell.value is None and cell.remark]

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from rich.markup import escape
 
 from hadaptive.paper import claims
 from hadaptive.paper.claims import Judged, marked
 from hadaptive.paper.escape import markdown
 from hadaptive.paper.spec import ClaimsSpec
 from hadaptive.records import write_text
+from hadaptive.terminal import as_text, columns
+
+NARROW = 100  # columns of a terminal below which every column is wrapped
 
 
-def table(judged: Sequence[Judged]) -> str:
-    """Aligned columns, for a terminal."""
-    rows = list(claims.lines(judged))
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]]) for row in rows
-    )
+def table(judged: Sequence[Judged], width: int | None = None) -> str:
+    """The verdicts for a terminal, statements wrapped to its width, and how many claims have each."""
+    from rich.table import Table
+
+    head, *rows = claims.lines(judged)
+    shown = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in shown.columns[:-1]:
+        column.no_wrap = (width or columns()) >= NARROW
+    for row in rows:
+        shown.add_row(*map(escape, row))
+    counted = Counter(each.verdict for each in judged)
+    return f"{as_text(shown, width)}\n\n" + ", ".join(f"{counted[v]} {v}" for v in claims.WORST_FIRST if counted[v])
 
 
 def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:

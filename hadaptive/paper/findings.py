@@ -1,13 +1,17 @@
-"""A part of a claim that is not a comparison of two cells, as it came out."""
+"""What a claim that is no comparison of table cells rests on: findings, each from records of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from hadaptive.paper.spec import ClaimsSpec
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A part of the claim: true, false, or None where it cannot be told; then `measured` tells noise from absence.
+    """A part of a claim: true, false, or None where it cannot be told; then `measured` tells noise from absence.
 
     `paper`: whether the paper's own numbers say so; None where it prints none.
     """
@@ -18,3 +22,6 @@ class Finding:
     measured: bool = True
     demonstration: bool = False
     paper: bool | None = None
+
+
+Findings = Callable[[ClaimsSpec, Path], Iterator[Finding]]  # of a spec and the root of the results

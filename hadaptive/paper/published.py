@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 _HERE = Path(__file__).parent
-_KEYS = {"figure3": 4}  # how many columns name a row, joined by commas, where the first alone does not
+_KEYS = {"figure3": 4, "table13": 2}  # how many columns name a row, joined by commas, where the first alone does not
 
 
 def published(table: str) -> dict[str, Mapping[str, str]]:
@@ -53,8 +53,12 @@ class Erratum:
         return f"{self.where}: the paper: {self.says}; {ground}{self.is_}. Here: {self.here}."
 
 
+def all_errata() -> list[Erratum]:
+    """Every erratum, in the file's order."""
+    entries = yaml.safe_load((_HERE / "errata.yaml").read_text(encoding="utf-8"))
+    return [Erratum(e["where"], e["says"], e["is"], e["here"], e["by"], tuple(e["tables"])) for e in entries]
+
+
 def errata(table: str) -> list[Erratum]:
     """The errata that concern a table, in the file's order."""
-    entries = yaml.safe_load((_HERE / "errata.yaml").read_text(encoding="utf-8"))
-    known = [Erratum(e["where"], e["says"], e["is"], e["here"], e["by"], tuple(e["tables"])) for e in entries]
-    return [erratum for erratum in known if table in erratum.tables]
+    return [erratum for erratum in all_errata() if table in erratum.tables]

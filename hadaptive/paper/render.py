@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from hadaptive.errors import UserError, nearest
 from hadaptive.paper.escape import latex, markdown
-from hadaptive.paper.frames import TABLES, search
-from hadaptive.paper.frames.frame import Column, Frame
+from hadaptive.paper.frames import TABLES, frames_of
+from hadaptive.paper.frames.frame import WORDS, Column, Frame
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.view import panels
 from hadaptive.records import write_text
@@ -43,6 +43,11 @@ def environment(escape: Callable[[object], Markup], templates: Path = TEMPLATES)
 
 
 _ENVIRONMENTS = {"tex": environment(latex), "md": environment(markdown)}
+
+
+def tex_environment() -> Environment:
+    """The environment of LaTeX templates."""
+    return _ENVIRONMENTS["tex"]
 
 
 def text(frame: Frame, suffix: str) -> str:
@@ -78,7 +83,7 @@ def _csv_names(frame: Frame, column: Column) -> list[str]:
 
 
 def _csv_values(frame: Frame, column: Column, row: int) -> list[str]:
-    if column.role == "said":
+    if column.role in WORDS:
         return [frame.spec.rows[row].said.get(column.key, "")]
     cell = frame.cells[column.key][row]
     value, std = ("" if number is None else f"{number:.10g}" for number in (cell.value, cell.std))
@@ -96,11 +101,10 @@ def render(spec: TableSpec, results_root: Path, out_dir: Path) -> list[Path]:
 
     Missing or failed records make empty cells, never an error. UserError for a table that has no frame function.
     """
-    make = search.frames if spec.heads else TABLES.get(spec.table)
-    if make is None:
+    if not spec.heads and spec.table not in TABLES:
         raise UserError(f"no table {spec.table!r}.{nearest(spec.table, list(TABLES))}")
     written = {}
-    for frame in make(spec, results_root):
+    for frame in frames_of(spec, results_root):
         for suffix in ("tex", "md", "csv"):
             written[out_dir / f"{frame.stem}.{suffix}"] = table_csv(frame) if suffix == "csv" else text(frame, suffix)
     for path, content in written.items():

@@ -6,6 +6,7 @@ command that renders. Everything else (columns, wording, axes, colours) is fixed
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # one folder name of a record's path
 
-
+REFERENCE = "reference"  # folder of the results that came with the project
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)*$")]
 
 
@@ -49,6 +50,7 @@ class Source(_Model):
     """Where some columns come from: the folder of that name under results/<scale>/ ("complexity", "cifar100", ...)."""
 
     seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
+    seeds_of: dict[Part, tuple[int, ...]] = Field(default_factory=dict)  # models with other seeds than those
     record: RecordId | None = None  # id of the record (of each seed's) that holds all rows, by their variants
     flat: bool = False  # ids have no model: search/table3/seed0
     folder: Part | None = None  # None: the source's own name
@@ -71,6 +73,7 @@ class TableSpec(_Model):
     scale: Part
     demonstration: bool = False
     about: str  # one line on the scale: data set, image size, epochs, training examples
+    reference: tuple[RecordId, ...] = ()  # those of its records that came with the project
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     heads: tuple[Head, ...] = ()  # columns that are not fixed
     sources: dict[Part, Source]
@@ -116,17 +119,63 @@ class FigureSpec(_Model):
     scale: Part
     demonstration: bool = False
     about: str  # one line on what was measured
+    reference: tuple[RecordId, ...] = ()
     records: tuple[RecordId, ...] = ()
     table: TableSpec | None = None
 
 
 class ClaimsSpec(_Model):
-    """What the paper's claims are checked on: the tables they speak of, and the record on variances (appendix A.2)."""
+    """What the paper's claims are checked on: tables, and the records on variances (A.2), on ways of expanding channels
+    (A.5) and of Grad-CAM (A.6).
+    """
 
     scale: Part
     demonstration: bool = False
     tables: dict[Part, TableSpec]
     variance: RecordId
+    expansions: RecordId
+    explained: tuple[RecordId, ...] = ()
+    reference: tuple[RecordId, ...] = ()
+
+
+class MetricsSpec(_Model):
+    """What is written as metrics and curves: the cells of these tables, and the trainings behind them."""
+
+    scale: Part
+    tables: dict[Part, TableSpec]
+
+
+class BundleSpec(_Model):
+    """What the bundle holds: every table, every figure and the claims, all of one scale."""
+
+    scale: Part
+    demonstration: bool = False
+    about: str  # one line on the scale
+    tables: dict[Part, TableSpec]
+    figures: dict[Part, FigureSpec]
+    claims: ClaimsSpec
+
+    @model_validator(mode="after")
+    def _of_one_scale(self) -> Self:
+        parts: dict[str, TableSpec | FigureSpec | ClaimsSpec]
+        parts = {**self.tables, **self.figures, "claims": self.claims}
+        others = sorted(f"{name} ({part.scale})" for name, part in parts.items() if part.scale != self.scale)
+        if others:
+            raise ValueError(f"a bundle is of one scale, {self.scale}; not of it: {', '.join(others)}")
+        return self
+
+    @property
+    def parts(self) -> tuple[TableSpec | FigureSpec | ClaimsSpec, ...]:
+        """All that reads records."""
+        return (*self.tables.values(), *self.figures.values(), self.claims)
+
+    @cached_property
+    def reference(self) -> frozenset[str]:
+        """Those of its records that came with the project."""
+        return frozenset(each for part in self.parts for each in part.reference)
+
+
+AnySpec = TableSpec | FigureSpec | ClaimsSpec | BundleSpec
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
@@ -134,27 +183,49 @@ def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     found = spec.source(source)
     variant = found.variants.get(row.variant, row.variant)
     stem = found.record or "/".join((found.folder or source, *([] if found.flat else [row.model]), variant))
-    return [stem] if found.seeds is None else [f"{stem}/seed{seed}" for seed in found.seeds]
+    if found.seeds is None:
+        return [stem]
+    return [f"{stem}/seed{seed}" for seed in found.seeds_of.get(row.model, found.seeds)]
 
 
-def record_path(spec: TableSpec | FigureSpec | ClaimsSpec, record_id: str, results_root: Path) -> Path:
-    """results_root/<scale>/<id>/record.json"""
-    return results_root / spec.scale / record_id / "record.json"
+def record_path(spec: AnySpec, record_id: str, results_root: Path) -> Path:
+    """results_root/<scale>/<id>/record.json; below results_root/reference/ if it came with the project."""
+    root = results_root / REFERENCE if record_id in spec.reference else results_root
+    return root / spec.scale / record_id / "record.json"
 
 
-def records_needed(spec: TableSpec | FigureSpec | ClaimsSpec, results_root: Path = Path("results")) -> list[Path]:
-    """Every record the table or figure reads, in its order, each once: the inputs of the rule that renders it."""
-    if isinstance(spec, FigureSpec):
-        shown = [] if spec.table is None else records_needed(spec.table, results_root)
-        return list(dict.fromkeys([*shown, *(record_path(spec, each, results_root) for each in spec.records)]))
-    if isinstance(spec, ClaimsSpec):
-        found = [path for table in spec.tables.values() for path in records_needed(table, results_root)]
-        return list(dict.fromkeys([*found, record_path(spec, spec.variance, results_root)]))
-    ids = [
-        record_id
-        for source in spec.sources
-        for row in spec.rows
-        if spec.why_not(row, source) is None
-        for record_id in record_ids(spec, row, source)
-    ]
-    return [record_path(spec, record_id, results_root) for record_id in dict.fromkeys(ids)]
+def record_ids_needed(spec: AnySpec) -> list[str]:
+    """The ids of all records the table, figure or claims read, in their order, each once."""
+    if isinstance(spec, TableSpec):
+        asked = [(source, row) for source in spec.sources for row in spec.rows if spec.why_not(row, source) is None]
+        found = [each for source, row in asked for each in record_ids(spec, row, source)]
+    elif isinstance(spec, FigureSpec):
+        found = [*(record_ids_needed(spec.table) if spec.table else []), *spec.records]
+    elif isinstance(spec, BundleSpec):
+        found = [each for part in spec.parts for each in record_ids_needed(part)]
+    else:
+        found = [
+            *(each for table in spec.tables.values() for each in record_ids_needed(table)),
+            spec.variance,
+            spec.expansions,
+            *spec.explained,
+        ]
+    return list(dict.fromkeys(found))
+
+
+def records_needed(spec: AnySpec, results_root: Path = Path("results")) -> list[Path]:
+    """The files of those records: the inputs of the rule that renders it."""
+    return [record_path(spec, each, results_root) for each in record_ids_needed(spec)]
+
+
+def metrics_paths(spec: MetricsSpec, results_root: Path = Path("results")) -> dict[str, dict[tuple[str, str], Path]]:
+    """results_root/<scale>/metrics/<table>/<model>-<variant>.json of every row that is run, by table and row."""
+    folder = results_root / spec.scale / "metrics"
+    return {
+        name: {
+            (row.model, row.variant): folder / name / f"{row.model}-{row.variant}.json"
+            for row in table.rows
+            if any(table.why_not(row, source) is None for source in table.sources)
+        }
+        for name, table in spec.tables.items()
+    }

@@ -1,28 +1,36 @@
 """The house style of figures: sizes, type, colours. Imports matplotlib, without its global state or a display.
 
-The page is the paper's: a text width of 5.5 in. Type is STIX, which comes with matplotlib and goes with LaTeX's own.
-Colours can be told apart without red-green vision.
+The page is the paper's: one column, a text width of 5.5 in, so a figure is as wide as the text. Type is STIX, which
+comes with matplotlib and goes with LaTeX's own, at 6 pt or more. Colours can be told apart without red-green vision
+and, by their lightness, in greyscale (tests/paper/test_style.py simulates both); marks differ in shape as well.
 """
 
 from __future__ import annotations
 
 import contextlib
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
+from hadaptive.paper.spec import FigureSpec
 from hadaptive.records import atomic
 
 WIDTH_IN = 5.5
 DPI = 200
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito, 2008
-INK, FAINT, EMPTY = "#222222", "#666666", "#E8E8E8"
+SMALL = 6.0  # pt, the smallest type
+# CIELAB lightness 28, 44, 60, 78, then 36, 52, 69, 5: the first four are furthest apart
+COLOURS = ("#07456D", "#C33101", "#08A479", "#53CEFF", "#7E17C3", "#E607B2", "#D2A206", "#111111")
+MARKS = ("o", "D", "s", "^", "v", "P", "X", "p")
+OURS = COLOURS[1]  # ACH and nets with it, wherever they stand beside others
+INK, FAINT, LINE, EMPTY, PAPER = "#222222", "#666666", "#BBBBBB", "#E8E8E8", "#F7F7F7"
 
 _STYLE: dict[Any, Any] = {
     "font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 8, "text.parse_math": False,
@@ -48,6 +56,30 @@ def figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
     made = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(made)
     return made
+
+
+def heading(made: Figure, spec: FigureSpec, *more: str) -> None:
+    """The line above a figure: its scale, what else is said, and that it is a demonstration where it is one."""
+    marked = "Demonstration, not a result. " if spec.demonstration else ""
+    said = ", ".join((f"Scale {spec.scale}", *(text for text in more if text)))
+    made.suptitle(f"{marked}{said}", fontsize=8, fontweight="bold" if marked else "normal")
+
+
+def empty(ax: Axes, *why: str) -> None:
+    """Axes on which nothing was measured: no ticks, and the reasons."""
+    ax.set_facecolor(PAPER)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    said = "\n".join(("not measured:", *(textwrap.fill(reason, 30) for reason in why)))
+    ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=FAINT)
+
+
+def tint(colour: str) -> str:
+    """What fills a box whose line has that colour; boxes in ink are white."""
+    if colour in (INK, LINE):
+        return "white"
+    red, green, blue = (1 - 0.12 * (1 - part) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def diverging() -> Colormap:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hadaptive.paper.cells import Cell, Remark
-from hadaptive.paper.frames.frame import Column, Frame
+from hadaptive.paper.frames.frame import WORDS, Column, Frame
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
             row.cite,
             [
                 Shown(row.said.get(c.key, ""), underlined=row.underlined)
-                if c.role == "said"
+                if c.role in WORDS
                 else _shown(frame.cells[c.key], n, c, bold[c.key][n], groups, footnotes)
                 for c in columns
             ],

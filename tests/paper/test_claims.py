@@ -61,12 +61,13 @@ def curves(accuracy: Put, dysoft: Any, dysig: Any, dyalge: Any) -> None:
 
 def test_nothing_run_is_no_verdict_and_the_paper_is_held_to_its_own_numbers(tmp_path: Path) -> None:
     found = judged(spec(), tmp_path)
-    assert [claim.number for claim in CLAIMS] == ["1", "2", "2, v1", "3", "5", "6", "9", "13", "15"]
+    numbers = ["1", "2", "2, v1", "3", "5", "6", "7", "9", "10", "11", "13", "14", "15"]
+    assert [claim.number for claim in CLAIMS] == numbers
     assert {each.verdict for each in found.values()} == {NOT_RUN}
     assert {part.because for part in found["1"].parts} == {"not run"}
     paper = {number: each.paper for number, each in found.items()}
-    assert paper == {**dict.fromkeys(("1", "3", "5", "6", "9", "15"), HOLDS), "2": CONTRADICTED, "2, v1": CONTRADICTED,
-                     "13": ""}  # fmt: skip
+    own = {"2": CONTRADICTED, "2, v1": CONTRADICTED, "11": "", "13": "", "14": ""}
+    assert paper == {**dict.fromkeys(numbers, HOLDS), **own}
     wrong = {part.said for part in found["2"].parts if part.paper == CONTRADICTED}
     assert wrong == {"Top-1: IB 9 > /", "Top-1: / > IB 8"}, "blocks 8 and 9, see the erratum"
 
@@ -174,6 +175,44 @@ def test_unstable_training(batchnorm: list[Any], dysoft: list[Any], verdict: str
     assert found.parts[2].verdict == verdict, found.parts[2]
 
 
+def expansions(folder: Path, write: Any, dearer: float = 1.0, steep: float = 0.0) -> None:
+    """Counts by eqs. 12 to 14 of 8 x 8 pixels, but ACH `dearer` times as dear, or dearer with more channels."""
+
+    def point(m: int, n: int) -> dict[str, Any]:
+        counts = {"pointwise": m * n, "ghost": m * (n // 2) + (n - n // 2) * 9,
+                  "ach": (m * m + n - m) * dearer * m**steep}  # fmt: skip
+        ways = {way: {"n": n, "macs": 64 * macs, "macs_with_hadamard": 64 * macs} for way, macs in counts.items()}
+        ways["ghost"] |= {"s": n // 2, "kernel": 3}
+        return {"channels": m, "ratio": n // m, **ways}
+
+    metrics = {"channels": [point(m, 4 * m) for m in (16, 64, 256)], "ratios": [point(64, 64 * r) for r in (4, 8, 16)]}
+    write(folder / "results", {"schema": 1, "id": "expansions", "scale": "cpu", "status": "done", "metrics": metrics,
+                               "settings": {"image_size": 8}})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "contradicted"),
+    [
+        ({}, set()),
+        ({"dearer": 3.0}, {"Counts", "nearer", "below"}),
+        ({"steep": 0.2}, {"Counts", "nearer", "flat", "below"}),
+        ({"dearer": 0.1}, {"Counts", "nearer"}),
+    ],
+)
+def test_complexity_of_expanding_channels(
+    given: dict[str, float], contradicted: set[str], write: Any, tmp_path: Path
+) -> None:
+    expansions(tmp_path, write, **given)
+    found = judged(spec(stand_in="digits"), tmp_path)["11"]
+    assert found.verdict == (CONTRADICTED if contradicted else HOLDS) and not found.demonstration
+    assert len(found.parts) == 5
+    for part in found.parts:
+        expected = CONTRADICTED if any(word in part.said for word in contradicted) else HOLDS
+        assert part.verdict == expected, part
+    if not given:
+        assert "eq. 15 is off by up to 100%, eq. 17 by 11%" in found.parts[0].because
+
+
 def test_files_say_what_they_are(accuracy: Put, tmp_path: Path) -> None:
     curves(accuracy, 60.0, 50.0, 55.0)
     given = spec(stand_in="digits")
@@ -202,3 +241,26 @@ def test_strict_fails_where_one_is_contradicted_on_real_data(
     said = capsys.readouterr()
     assert ("contradicted at scale cpu: claims 1;" in said.err) is (code == 1)
     assert "paper_tables/claims.md" in said.out
+
+
+@pytest.mark.parametrize(
+    ("ach", "verdict", "gap"),
+    [(78.0, HOLDS, "2 from the one, 8 from the other"), (74.0, CONTRADICTED, "6 from the one"), (75.1, NOISE, "4.9")],
+)
+def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: float, verdict: str, gap: str) -> None:
+    found = experiments.claims(config.load(ROOT / "params.yaml"))
+    table = found.tables["table13"]
+    sources = {key: each.model_copy(update={"stand_in": None}) for key, each in table.sources.items()}
+    table = table.model_copy(update={"sources": sources, "scale": "cpu"})
+    given = found.model_copy(update={"scale": "cpu", "tables": {**found.tables, "table13": table}})
+    for variant, top1 in (("ffn_fixed", 70.0), ("ffn_ach", ach), ("base", 80.0)):
+        write(tmp_path / "results", {
+            "schema": 1, "id": f"sst2/bert_6/{variant}/seed0", "scale": "cpu", "status": "done",
+            "metrics": {"top1_last": top1}, "data": {"test_examples": IMAGES},
+        })  # fmt: skip
+    ten = judged(given, tmp_path)["10"]
+    assert len(ten.parts) == 12 and ten.paper == HOLDS, "the paper's numbers agree with its words"
+    part = ten.parts[2]
+    assert part.said == "SST-2: BERT-6: ACH nearer BERT-6: FFN than BERT-6: FFN, fixed channels"
+    assert part.verdict == verdict and gap in part.because and not part.demonstration
+    assert [each.verdict for each in ten.parts[3:]] == [NOT_RUN] * 9

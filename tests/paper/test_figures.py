@@ -70,7 +70,8 @@ def test_words_say_what_the_figure_shows(write: Any, tmp_path: Path) -> None:
     for words in ("scale gpu", "A GPU", "B is faster in 40% of 5 cells", "-0.60, is at channels 2, size 32",
                   "1 cell is empty: out of memory"):  # fmt: skip
         assert words in said, said
-    assert said.partition("\n\n")[2].strip() in (tmp_path / "figure7.png").read_bytes().decode("latin-1")
+    _, alt, scale = said.split("\n\n")
+    assert alt in (tmp_path / "figure7.png").read_bytes().decode("latin-1") and scale == "Scale: gpu\n"
 
 
 @pytest.mark.parametrize("why", ["no CUDA device", "not run", "not recorded"])

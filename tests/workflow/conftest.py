@@ -61,7 +61,8 @@ class Project:
         if "Nothing to be done" in output:
             return {}
         table = output.split("Job stats:")[1].split("total")[0]
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+        counted = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+        return {rule: count for rule, count in counted.items() if rule != "scale"}  # that one only touches a file
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file

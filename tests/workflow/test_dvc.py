@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +24,7 @@ def recorded(finished: tuple[Project, str], tmp_path_factory: pytest.TempPathFac
     small_params(project)
     who = "-c user.name=t -c user.email=t@t"
     project.run("git init -q . && dvc init -q && mkdir ../remote && dvc remote add -q -d local ../remote")
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     project.run(f"dvc repro -q && git add -A && git {who} commit -qm recorded && dvc push -q")
     return project
 
@@ -61,10 +65,49 @@ def test_a_clone_pulls_and_is_idle(recorded: Project, tmp_path: Path) -> None:
     assert "up to date" in clone.run("dvc status")
 
 
+def test_metrics_are_the_cells_of_a_table(recorded: Project) -> None:
+    shown = json.loads(recorded.run("dvc metrics show --json results/demo/metrics/table7"))
+    found = {Path(path).name: entry["data"] for path, entry in shown[""]["data"].items()}
+    with (recorded.folder / "paper_tables/table7.csv").open() as file:
+        ours = next(row for row in csv.DictReader(file) if row["model"] == "hadaptive_net_s")
+    assert len(found) == 2
+    line = found["hadaptive_net_s-dysoft.json"]
+    assert line["params_m"] == float(ours["params_m"])
+    assert line["cifar100_top1"] == pytest.approx(float(ours["cifar100_top1"]), abs=1e-4)
+
+
+def test_metrics_and_plots_compare_with_what_was_recorded(recorded: Project) -> None:
+    path = recorded.folder / "results/demo/metrics/table7/hadaptive_net_s-dysoft.json"
+    before = json.loads(path.read_text())["params_m"]
+    path.write_text(json.dumps({"params_m": before + 1}))
+    try:
+        said = recorded.run("dvc metrics diff")
+    finally:
+        recorded.run("dvc checkout -q -f results/demo")
+    assert re.search(rf"hadaptive_net_s-dysoft\.json +params_m +{before:.5f} +\S+ +1\.0", said), said
+    recorded.run("dvc plots show -o plots")
+    page = (recorded.folder / "plots/index.html").read_text()
+    assert "cifar100/hadaptive_net_s/dysoft/seed1" in page and '"quantity": "test_top1"' in page
+
+
 def test_what_snakemake_made_dvc_only_records(recorded: Project) -> None:
     recorded.edit("params.yaml", "epochs: 2", "epochs: 1")
     recorded.run("snakemake --cores 2")
     assert "modified" in recorded.run("dvc status")
+    assert re.search(r"scales\.demo\.tasks\.cifar100\.recipe\.epochs +2 +1", recorded.run("dvc params diff"))
     said = recorded.run("dvc repro")
     assert said.count("Nothing to be done") == 3 and "rule train" not in said
     assert "up to date" in recorded.run("dvc status")
+
+
+@pytest.mark.slow
+def test_an_experiment_changes_one_setting_and_leaves_both_idle(recorded: Project) -> None:
+    key = "scales.demo.tasks.cifar100.recipe"
+    said = recorded.run(f"dvc exp run -n smaller -S {key}.train_examples=48")
+    assert "rule train" in said and "rule data" not in said
+    assert "Nothing to be done" in recorded.run("snakemake -n")
+    assert "up to date" in recorded.run("dvc status")
+    assert re.search(rf"{re.escape(key)}\.train_examples +64 +48", recorded.run("dvc params diff"))
+    assert "smaller" in recorded.run("dvc exp list --all")
+    recorded.run("git checkout -q params.yaml dvc.lock && dvc checkout -q")
+    assert "Nothing to be done" in recorded.run("snakemake -n"), "back where it was, without a training"

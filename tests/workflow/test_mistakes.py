@@ -82,6 +82,8 @@ def test_a_damaged_local_copy_of_the_data(fresh: Project, tmp_path: Path) -> Non
     fresh.environment["HADAPTIVE_DATA"] = str(folder.parent)
     output = fresh.snakemake("data/prepared/cifar100/manifest.json", "scale=cpu", ok=False)
     assert str(folder) in output and "Traceback" not in output
+    # what takes hours says so first: the plan stands before the first job
+    assert 0 < output.index("time in all") < output.index("rule data:")
 
 
 def running(project: Project, log: str, words: str) -> bool:

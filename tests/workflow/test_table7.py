@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 
+from hadaptive.cli import plan
 from tests.workflow.conftest import SMALL, Project
 
 
@@ -63,7 +66,7 @@ def test_a_comment_changes_nothing(project: Project) -> None:
 
 
 def test_the_trainer_s_code_retrains_all(project: Project) -> None:
-    project.edit("hadaptive/train/schedule.py", "peak * 0.5", "peak * 0.4")
+    project.edit("hadaptive/train/schedule.py", "(peak - floor) * 0.5", "peak * 0.4")
     assert project.planned() == {"train": 4, "table": 1}
 
 
@@ -77,6 +80,28 @@ def test_a_recipe_a_seed_a_model(project: Project) -> None:
     assert project.planned(config=SMALL.replace("epochs: 2", "epochs: 3")) == {"train": 4, "table": 1}
     more = project.planned(config=SMALL.replace("models=", "models=starnet_s1,"))
     assert more == {"export": 1, "latency": 1, "train": 2, "table": 1}
+
+
+def test_another_scale_s_table_is_made_again_even_where_snakemake_forgot_it(project: Project) -> None:
+    other = SMALL.replace("{demo:", "{demo2: {stand_in: true,").replace("{stand_in: true, {", "{stand_in: true, ")
+    other = f"scale=demo2 {other.replace('cifar100: {recipe', 'cifar100: {dataset: digits, recipe')}"
+    shutil.copytree(project.folder / "results/demo", project.folder / "results/demo2")
+    shutil.rmtree(project.folder / ".snakemake/metadata")
+    assert project.planned() == {}
+    assert project.planned(config=other) == {"table": 1}
+
+
+def test_a_plan_is_made_from_past_records(project: Project) -> None:
+    said = project.run(
+        "python -m hadaptive plan paper_tables/table7.tex --at-once 1 --config "
+        + SMALL.replace("epochs: 2", "epochs: 4")
+    )
+    records = [json.loads(path.read_text()) for path in project.folder.glob("results/demo/cifar100/*/*/*/record.json")]
+    trains = next(line for line in said.splitlines() if line.startswith("train (cifar100)"))
+    twice = plan.duration(2 * sum(record["wall_s"] for record in records))
+    assert re.match(rf"train \(cifar100\) +4 +{re.escape(twice)} +- +\S+ MB +\S+ MB$", trains), said
+    assert "4 trainings from the same model" in said
+    assert re.search(r"^table +1 +\d+ s", said, re.M), "Snakemake's own memory of it"
 
 
 def test_lost_outputs_cost_a_copy_not_a_training(project: Project) -> None:

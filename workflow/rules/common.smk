@@ -14,6 +14,7 @@ from hadaptive import devices, experiments, guide
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
+from hadaptive.paper import files
 from hadaptive.paper.spec import records_needed
 
 
@@ -24,6 +25,7 @@ try:
     PARAMS = configuration.check(config)
     for word in sys.argv[1:]:
         experiments.check_target(PARAMS, word)
+    TABLES = experiments.tables(PARAMS)
 except UserError as error:
     raise WorkflowError(f"\n{error}")
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
@@ -37,9 +39,13 @@ RUNS = experiments.runs(PARAMS)
 MEASURES = experiments.measures(PARAMS)
 KERNELS = experiments.kernel_measures(PARAMS)
 VARIANCE = experiments.variance_measure(PARAMS)
+EXPLAINED = experiments.explain_measures(PARAMS)
+STRUCTURE = experiments.structure_measure(PARAMS)
+EXPANSIONS = experiments.expansion_measure(PARAMS)
 CLAIMS = experiments.claims(PARAMS)
-TABLES = experiments.tables(PARAMS)
 FIGURES = experiments.figures(PARAMS)
+BUNDLE = experiments.bundle(PARAMS)
+PAPER_TABLES = Path("paper_tables")
 
 
 wildcard_constraints:
@@ -49,4 +55,5 @@ wildcard_constraints:
     table="|".join(TABLES),
     figure="|".join(FIGURES),
     measure="|".join(KERNELS),
+    image="|".join(EXPLAINED),
     run="|".join(RUNS) or "none",

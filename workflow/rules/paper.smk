@@ -1,6 +1,7 @@
 rule table:
     input:
         lambda wc: records_needed(TABLES[wc.table]),
+        rules.scale.output,
     output:
         expand(
             "paper_tables/{{table}}{kind}.{ending}",
@@ -24,6 +25,7 @@ rule table:
 rule figure:
     input:
         lambda wc: records_needed(FIGURES[wc.figure]),
+        rules.scale.output,
     output:
         expand("paper_tables/{{figure}}.{ending}", ending=experiments.FIGURE_ENDINGS),
     log:
@@ -33,6 +35,7 @@ rule figure:
         code=lambda wc: code_id(
             "hadaptive.paper.style", f"hadaptive.paper.figures.{wc.figure}"
         ),
+        texts=file_id("hadaptive/paper/published"),
     shell:
         "python -m hadaptive figure {wildcards.figure} --spec {params.spec:q} > {log} 2>&1"
 
@@ -40,6 +43,7 @@ rule figure:
 rule claims:
     input:
         records_needed(CLAIMS),
+        rules.scale.output,
     output:
         expand("paper_tables/claims.{ending}", ending=experiments.CLAIMS_ENDINGS),
     log:

@@ -1,15 +1,10 @@
 # One target for each stage of dvc.yaml.
 rule data_all:
     input:
-        sorted({f"data/prepared/{run.dataset}/manifest.json" for run in RUNS.values()}),
+        experiments.manifests(PARAMS),
 
 
 rule results_all:
     input:
-        sorted(
-            {
-                str(p)
-                for spec in (*TABLES.values(), *FIGURES.values())
-                for p in records_needed(spec)
-            }
-        ),
+        experiments.records(PARAMS),
+        rules.metrics.output,

@@ -16,7 +16,10 @@ from hadaptive.errors import UserError, nearest
 from hadaptive.paper.spec import FigureSpec
 from hadaptive.records import write_text
 
-FIGURES = ("figure3", "figure7", "figure_a2", "figure_search")
+FIGURES = (
+    "figure1", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9", "figure_a2",
+    "figure_detections", "figure_search",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Drawn:
 
 
 def render_figure(spec: FigureSpec, results_root: Path, out_dir: Path) -> list[Path]:
-    """Write a figure as .pdf and .png, its numbers as .csv and its alternative text as .txt; returns the paths.
+    """Write a figure as .pdf and .png, its numbers as .csv, its title, alternative text and scale as .txt.
 
-    Where nothing was measured the axes are empty and say why. UserError for an unknown figure.
+    Returns the paths. Where nothing was measured the axes are empty and say why. UserError for an unknown figure.
     """
     if spec.figure not in FIGURES:
         raise UserError(f"no figure {spec.figure!r}.{nearest(spec.figure, list(FIGURES))}")
@@ -42,7 +45,8 @@ def render_figure(spec: FigureSpec, results_root: Path, out_dir: Path) -> list[P
         paths: list[Path] = style.save(drawn.figure, out_dir / spec.figure, drawn.title, drawn.alt)
     numbers = io.StringIO()
     csv.writer(numbers, lineterminator="\n").writerows(drawn.rows)
-    for ending, text in (("csv", numbers.getvalue()), ("txt", f"{drawn.title}\n\n{drawn.alt}\n")):
+    said = f"{drawn.title}\n\n{drawn.alt}\n\nScale: {spec.scale}\n"
+    for ending, text in (("csv", numbers.getvalue()), ("txt", said)):
         write_text(out_dir / f"{spec.figure}.{ending}", text)
         paths.append(out_dir / f"{spec.figure}.{ending}")
     return paths

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
 from hadaptive.paper import style
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.figures import Drawn, diagram
 from hadaptive.paper.spec import FigureSpec
 
 MAIN, SIDE = 0.0, 1.45  # columns: what the features pass through, and what scores them
 WIDTH, HEIGHT = 1.2, 0.56
 LEFT = -0.95  # where the features go round the products
-CHANGED = style.COLOURS[1]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,9 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
          "; ".join(f"{text} for {STEPS[name].text}" for name, text in each.instead.items())]
         for each in VARIATIONS
     ]  # fmt: skip
-    return Drawn(made, "Figure 3: components of the adaptive cross-Hadamard module", _alt(), rows)
+    return Drawn(
+        made, f"Figure 3: components of the adaptive cross-Hadamard module, at scale {spec.scale}", _alt(), rows
+    )
 
 
 def _panel(ax: Axes, variation: Variation) -> None:
@@ -88,10 +88,10 @@ def _panel(ax: Axes, variation: Variation) -> None:
     top, bottom = STEPS["pointwise"], STEPS["concat"]
     for y, text in ((top.y + 0.85, "C channels"), (bottom.y - 0.85, "C + k(k−1)/2 channels")):  # noqa: RUF001
         ax.text(MAIN, y, text, ha="center", va="center", fontsize=6.5, color=style.FAINT)
-    _line(ax, [(MAIN, top.y + 0.68), (MAIN, top.y + HEIGHT / 2)])
-    _line(ax, [(MAIN, bottom.y - HEIGHT / 2), (MAIN, bottom.y - 0.68)])
+    diagram.arrow(ax, [(MAIN, top.y + 0.68), (MAIN, top.y + HEIGHT / 2)])
+    diagram.arrow(ax, [(MAIN, bottom.y - HEIGHT / 2), (MAIN, bottom.y - 0.68)])
     bn = STEPS["bn"]
-    _line(ax, [(MAIN - WIDTH / 2, bn.y), (LEFT, bn.y), (LEFT, bottom.y), (MAIN - WIDTH / 2, bottom.y)])
+    diagram.arrow(ax, [(MAIN - WIDTH / 2, bn.y), (LEFT, bn.y), (LEFT, bottom.y), (MAIN - WIDTH / 2, bottom.y)])
 
 
 def _arrow(ax: Axes, start: Step, end: Step, faint: bool) -> None:
@@ -100,28 +100,12 @@ def _arrow(ax: Axes, start: Step, end: Step, faint: bool) -> None:
     else:
         side = 1 if end.x > start.x else -1
         points = [(start.x + side * WIDTH / 2, start.y), (end.x - side * WIDTH / 2, end.y)]
-    _line(ax, points, faint)
-
-
-def _line(ax: Axes, points: list[tuple[float, float]], faint: bool = False) -> None:
-    colour = "#BBBBBB" if faint else style.INK
-    if len(points) > 2:
-        ax.plot(*zip(*points[:-1], strict=True), color=colour, linewidth=0.7, solid_joinstyle="round")
-    look = {"arrowstyle": "-|>,head_width=0.12,head_length=0.25", "color": colour, "linewidth": 0.7,
-            "linestyle": (0, (2, 1.5)) if faint else "-", "shrinkA": 0, "shrinkB": 0}  # fmt: skip
-    ax.annotate("", xy=points[-1], xytext=points[-2], arrowprops=look)
+    diagram.arrow(ax, points, faint=faint)
 
 
 def _box(ax: Axes, x: float, y: float, text: str, gone: bool, changed: bool) -> None:
-    edge = "#BBBBBB" if gone else CHANGED if changed else style.INK
-    ax.add_patch(
-        FancyBboxPatch(
-            (x - WIDTH / 2, y - HEIGHT / 2), WIDTH, HEIGHT, boxstyle="round,pad=0,rounding_size=0.08", edgecolor=edge,
-            facecolor="#FDF1E7" if changed else "white", linewidth=1.0 if changed else 0.7, zorder=2,
-            linestyle=(0, (2, 1.5)) if gone else "-",
-        )
-    )  # fmt: skip
-    ax.text(x, y, text, ha="center", va="center", fontsize=6.5, color="#AAAAAA" if gone else edge, zorder=3)
+    colour = style.OURS if changed else style.INK
+    diagram.box(ax, x, y, WIDTH, HEIGHT, text, faint=gone, colour=colour, strong=changed)
 
 
 def _key(ax: Axes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +78,8 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     limit = max(0.1, math.ceil(10 * max(finite)) / 10) if finite else 1.0
 
     made = style.figure(height_in=2.75)
-    title = f"Figure 7 at scale {spec.scale}" + (f", {device}" if device else "")
-    marked = "Demonstration, not a result. " if spec.demonstration else ""
-    weight = "bold" if marked else "normal"
-    made.suptitle(f"{marked}Scale {spec.scale}{', ' + device if device else ''}", fontsize=8, fontweight=weight)
+    title = f"Figure 7{', ' + device if device else ''}, at scale {spec.scale}"
+    style.heading(made, spec, device)
     axes = made.subplots(1, 2)
     image = None
     for ax, each, head in zip(axes, panels, titles, strict=True):
@@ -104,11 +101,7 @@ def _heatmap(ax: Axes, each: Panel, limit: float) -> Any:
     """The map, or an empty pair of axes that says why there is none; then None."""
     ax.set_box_aspect(1)
     if not np.isfinite(each.values).any():
-        ax.set_facecolor("#F7F7F7")
-        ax.set_xticks([])
-        ax.set_yticks([])
-        said = "not measured:\n" + "\n".join(textwrap.fill(reason, 30) for reason in each.reasons)
-        ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+        style.empty(ax, *each.reasons)
         return None
     image = ax.imshow(
         np.ma.masked_invalid(each.values), cmap=style.diverging(), vmin=-limit, vmax=limit, origin="lower",

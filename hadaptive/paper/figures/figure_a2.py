@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,8 +30,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     else:
         layers, why = record["metrics"]["depth"], "Hadaptive-Net-S not trained in this run"
     made = style.figure(height_in=2.6)
-    marked = "Demonstration, not a result. " if spec.demonstration else ""
-    made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
+    style.heading(made, spec)
     axes = made.subplots(1, 2)
     for ax, (state, title) in zip(axes, STATES.items(), strict=True):
         ax.set_title(title)
@@ -40,7 +38,10 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         _panel(ax, [each for each in layers if each["state"] == state], why)
     axes[0].set_ylabel("Variance over images and pixels")
     if layers:
-        lines = [Line2D([], [], color=style.COLOURS[n], label=text) for n, text in enumerate(LABELS.values())]
+        lines = [
+            Line2D([], [], color=style.COLOURS[n], marker=style.MARKS[n], markersize=2.5, label=text)
+            for n, text in enumerate(LABELS.values())
+        ]
         lines += [Line2D([], [], color=style.FAINT, linestyle=look, label=f"{text} normalisation")
                   for look, text in LOOKS]  # fmt: skip
         made.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
@@ -63,21 +64,17 @@ def _number(value: float | None) -> str:
 
 def _panel(ax: Axes, layers: list[dict[str, Any]], why: str) -> None:
     if not layers:
-        ax.set_facecolor("#F7F7F7")
-        ax.set_xticks([])
-        ax.set_yticks([])
-        said = f"not measured:\n{textwrap.fill(why, 30)}"
-        ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+        style.empty(ax, why)
         return
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
-    for variant, colour in zip(LABELS, style.COLOURS, strict=False):
+    for variant, colour, mark in zip(LABELS, style.COLOURS, style.MARKS, strict=False):
         mine = [each for each in layers if each["variant"] == variant]
         depth = [each["layer"] for each in mine]
         for part, (look, _) in zip(PARTS, LOOKS, strict=True):
             median, least, greatest = ([_or_gap(each[part][name]) for each in mine] for name in NUMBERS)
-            ax.plot(depth, median, look, color=colour, marker="o", markersize=2.5)
+            ax.plot(depth, median, look, color=colour, marker=mark, markersize=2.5)
             if part == "normalised":
                 ax.fill_between(depth, least, greatest, color=colour, alpha=0.15, linewidth=0)
     ax.set_xticks(sorted({each["layer"] for each in layers}))

@@ -11,6 +11,8 @@ from hadaptive.paper.cells import Cell, Record, Remark, aggregate, look_up, read
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import Row, TableSpec, record_ids, record_path
 
+WORDS = ("said", "quoted")  # roles of columns that hold a row's words
+
 
 @dataclass(frozen=True)
 class Column:
@@ -24,7 +26,9 @@ class Column:
     unit: str = ""
     over: str = ""  # title spanning it and its neighbours
     digits: int = 2
-    role: Literal["measured", "published", "difference", "said"] = "measured"  # said: words of the row itself
+    role: Literal["measured", "published", "difference", "said", "quoted"] = (
+        "measured"  # said: words of the row; quoted: the paper's
+    )
     published: str = ""  # its name in the published table, where it is not the key
     best: bool = False  # the greatest of each group in bold
     best_of_row: bool = False  # the greatest of each row in bold
@@ -32,6 +36,7 @@ class Column:
     arrow: bool = False  # an arrow says how it stands to the first of its group
     spread: bool = False  # deviations over seeds are shown
     shown: bool = True  # else in the CSV only
+    left: bool = False  # words set from the left
     panel: int = 0  # number of the sub-table that shows it
 
     @property
@@ -105,11 +110,12 @@ class Records:
         if why_not is not None:
             return Cell.empty(why_not)
         results: dict[str, float | Remark] = {}
-        for record_id in record_ids(self.spec, row, column.source):
+        read = record_ids(self.spec, row, column.source)
+        for record_id in read:
             number = look_up(self.read(record_id), column.metric.format(variant=row.variant))
             seed = record_id.rpartition("/")[2].replace("seed", "seed ")
             results[seed] = number if isinstance(number, Remark) else number * column.factor
-        return aggregate(results)
+        return replace(aggregate(results), records=tuple(read))
 
     def cells(self, columns: Sequence[Column]) -> dict[str, list[Cell]]:
         """All cells of some measured columns."""
@@ -140,7 +146,7 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     columns: list[Column] = []
     cells = dict(frame.cells)
     for column in frame.columns:
-        if not column.shown or column.role == "said":
+        if not column.shown or column.role in WORDS:
             columns.append(column)
             continue
         panel = spans.index(column.over) if split else 0
@@ -179,6 +185,11 @@ def _printed(text: str) -> Cell:
     if not text:
         return Cell.empty("not published")
     return Cell(0.0 if text.startswith("<") else float(text), printed=text)
+
+
+def combined(cell: Cell, *of: Cell) -> Cell:
+    """A cell computed from others: it was made from their records."""
+    return replace(cell, records=tuple(dict.fromkeys(each for one in of for each in one.records)))
 
 
 def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hadaptive.paper.cells import Cell, Remark
-from hadaptive.paper.frames.frame import Column
+from hadaptive.paper.frames.frame import Column, combined
 from hadaptive.paper.spec import Row
 
 Derived = Callable[[dict[str, list[Cell]]], list[Cell]]
@@ -118,9 +118,9 @@ def _drop(cells: dict[str, list[Cell]]) -> list[Cell]:
     for cell in cells["top1"][1:]:
         if first.value is None or cell.value is None:
             remark = cell.remark if cell.value is None else Remark.of("the first design was not run")
-            found.append(Cell(remark=remark))
+            found.append(combined(Cell(remark=remark), first, cell))
         else:
-            found.append(Cell(first.value - cell.value, n=min(first.n, cell.n)))
+            found.append(combined(Cell(first.value - cell.value, n=min(first.n, cell.n)), first, cell))
     return found
 
 
@@ -137,6 +137,17 @@ def _v1_nets() -> tuple[Row, ...]:
         Row(model=model, variant="v1" if model.startswith("hadaptive") else "base", label=label, group=group,
             ours=model.startswith("hadaptive"))
         for group, nets in enumerate((small, middle, large), start=1) for model, label in nets
+    )  # fmt: skip
+
+
+def _bert() -> tuple[Row, ...]:
+    """BERT with each feed-forward layer; the paper's FFN is printed 2048 wide, so that both of ours stand beside it."""
+    kinds = (("ffn_fixed", "FFN, fixed channels", "FFN (fixed channel)"), ("ffn_ach", "ACH", "ACH Module"),
+             ("ffn_two_thirds", "FFN, two thirds", "FFN"), ("base", "FFN", "FFN"))  # fmt: skip
+    return tuple(
+        Row(model=f"bert_{layers}", variant=variant, label=f"BERT-{layers}: {label}",
+            published=f"BERT-{layers},{name}", group=layers)
+        for layers in (6, 12) for variant, label, name in kinds
     )  # fmt: skip
 
 
@@ -196,6 +207,23 @@ LAYOUTS: dict[str, Layout] = {
         rows_are="Variant",
         notes=("Numbers as in the diagram: (1) no pointwise convolution, (2) a learned score for each channel in place "
                "of ECA, (3) always the first k channels, (4) batch norm in the place of DySoft.",),
+    ),
+    "table13": Layout(
+        title="ACH in the place of the first feed-forward layer of BERT, from random weights (the paper's Table 13).",
+        rows=_bert(),
+        columns=(
+            Column("in_out_channels", "In, out", "sst2", "in_out_channels", over="Channels", digits=0),
+            Column("mid_channels", "Middle", "sst2", "mid_channels", over="Channels", digits=0),
+            Column("params_m", "Params", "sst2", "parameters", 1e-6, "M"),
+            *_top1("sst2", "SST-2", "sst2"),
+            *_top1("mnli10", "MNLI-10%", "mnli"),
+            Column("sst2_commonest", "", "sst2", "commonest_class", shown=False),
+            Column("mnli10_commonest", "", "mnli", "commonest_class", shown=False),
+        ),
+        rows_are="Feed-forward layer",
+        notes=("Channels and parameters: of the nets that were trained. FFN: BERT's own, four times as wide inside; "
+               "two thirds: two thirds of that, at 768 channels the 2048 that the paper prints for its FFN (BERT-base "
+               "has 3072). Both stand beside the paper's one FFN.",),
     ),
     "v1_table1": Layout(
         title="Order and kind of normalisation in the first version's ACH, in blocks 9 and 10 of MobileNetV3-S "

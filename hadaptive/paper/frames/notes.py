@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.frames.frame import Note, Records
 
-TASKS = {"cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k"}
+TASKS = {
+    "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k", "sst2": "SST-2", "mnli": "MNLI's matched validation set",
+}  # fmt: skip
 DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "Mobile"}
 WHERE = ("device", "processor", "runtime")  # what a latency record may say of where it ran
 
@@ -33,8 +35,12 @@ def latency(records: Records, devices: Iterable[str]) -> Iterator[Note]:
 
 def accuracy(records: Records, task: str, cells: Sequence[Cell]) -> Iterator[Note]:
     """On which data, after which epoch and over how many seeds the accuracies of a task were measured."""
-    n = max((cell.n for cell in cells), default=0)
-    seeds = f"mean and sample standard deviation over {n} seeds" if n > 1 else "one seed"
-    if n:
-        data = "the stand-in data" if records.spec.source(task).stand_in else TASKS[task]
-        yield Note(task, f"Accuracy on {data}: after the last epoch, {seeds}.")
+    counts = sorted({cell.n for cell in cells if cell.n})
+    if counts:
+        several = f"mean and sample standard deviation over {counts[-1]} seeds"
+        one = "one seed" if len(counts) == 1 else "one seed where no deviation is shown"
+        seeds = one if counts[-1] == 1 else several if counts[0] > 1 else f"{several}, {one}"
+        device = records.values(task, "environment", "device")
+        where = f", trained on {device}" if device else ""
+        data = f"the stand-in for {TASKS[task]}" if records.spec.source(task).stand_in else TASKS[task]
+        yield Note(task, f"Accuracy on {data}: after the last epoch, {seeds}{where}.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hadaptive.paper.cells import Cell, Remark
-from hadaptive.paper.frames.frame import Column, Frame, Note, Records, compare
+from hadaptive.paper.frames.frame import Column, Frame, Note, Records, combined, compare
 from hadaptive.paper.spec import TableSpec
 
 LATENCIES = {"latency": "eager", "latency_graph": "graph"}
@@ -51,8 +51,9 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
 
 def _times_faster(native: Cell, cell: Cell) -> Cell:
     if cell.value is None or native.value is None:
-        return Cell(remark=cell.remark if cell.value is None else Remark.of("native not measured"))
-    return Cell(native.value / cell.value, n=1)
+        empty = Cell(remark=cell.remark if cell.value is None else Remark.of("native not measured"))
+        return combined(empty, native, cell)
+    return combined(Cell(native.value / cell.value, n=1), native, cell)
 
 
 def _notes(records: Records) -> Iterator[Note]:

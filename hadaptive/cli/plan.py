@@ -1,0 +1,220 @@
+"""The verb that says what a command would run and what that takes: Snakemake is asked what, past records how long."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hadaptive.cli.common import Verb
+from hadaptive.errors import UserError
+from hadaptive.terminal import as_text
+
+if TYPE_CHECKING:
+    from hadaptive.plan import Past
+    from hadaptive.run import Run
+
+MEMORY = Path(".snakemake/metadata")  # Snakemake's own: among other things how long each file took to make
+JOB = re.compile(r"^(?:local)?rule (\w+):$")
+ALONE = ("latency", "kernels")  # rules beside whose jobs nothing runs
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that would run: its rule, its files, its command."""
+
+    rule: str
+    outputs: tuple[str, ...]
+    command: str
+
+
+@dataclass
+class Family:
+    """Jobs of one kind: of a rule or, if they train, of a rule and a task. Lists hold what is known of each."""
+
+    count: int = 0
+    seconds: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+    disk: list[int] = field(default_factory=list)
+    gpu: bool = False
+    alone: bool = False
+
+
+def add(verb: Verb) -> None:
+    """Add this verb to the command line."""
+    plan = verb("plan", _plan, "say what would run, how long it would take, and what it needs, from past records")
+    plan.add_argument("targets", nargs="*", help="files or rules, as for snakemake (default: everything)")
+    plan.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    plan.add_argument("--device", choices=["cpu", "cuda"], help="what trainings would run on (default: as here)")
+    plan.add_argument("--at-once", type=int, metavar="N", help="trainings side by side (default: cores, or one GPU)")
+
+
+def _plan(a: argparse.Namespace) -> None:
+    config = [*a.config, *([f"scale={a.scale}"] if a.scale else [])]
+    words = ["-n", "-p", "--nocolor", *a.targets, *(["--config", *config] if config else [])]
+    done = subprocess.run([sys.executable, "-m", "snakemake", *words], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"snakemake cannot plan this: {(done.stderr or done.stdout).strip()}")
+    print(said(planned(done.stdout), a.device, a.at_once))
+
+
+def planned(dry_run: str) -> list[Job]:
+    """The jobs that `snakemake -n -p` announced."""
+    found: list[Job] = []
+    for line in dry_run.splitlines():
+        if match := JOB.match(line):
+            found.append(Job(match[1], (), ""))
+        elif found and line.startswith("    output: "):
+            outputs = tuple(line.removeprefix("    output: ").split(", "))
+            found[-1] = Job(found[-1].rule, outputs, found[-1].command)
+        elif found and line.startswith("Shell command: "):
+            found[-1] = Job(found[-1].rule, found[-1].outputs, line.removeprefix("Shell command: "))
+    return [job for job in found if job.outputs]
+
+
+def of(jobs: Iterable[Any], cores: int) -> str:
+    """The plan of Snakemake's own jobs, for the Snakefile to show before it starts them."""
+    return said([Job(job.rule.name, tuple(job.output), job.shellcmd or "") for job in jobs if job.output], None, cores)
+
+
+def said(jobs: Sequence[Job], device: str | None = None, at_once: int | None = None) -> str:
+    """The plan as a table for the terminal, with what is known, what is not, and from what."""
+    from hadaptive.devices import gpus
+    from hadaptive.plan import elapsed, past
+
+    if not jobs:
+        return "nothing to do: everything asked for is there and up to date"
+    device = device or ("cuda" if gpus() else "cpu")
+    at_once = at_once or (1 if device == "cuda" else os.cpu_count() or 1)
+    families, notes = _families(jobs, past(Path("results")), device)
+    beside = [s for family in families.values() if not family.alone for s in family.seconds]
+    wall = elapsed(beside, at_once, [s for family in families.values() if family.alone for s in family.seconds])
+    unknown = sum(family.count - len(family.seconds) for family in families.values())
+    least = "at least " if unknown else ""
+    where = f"{at_once} GPU{'s' * (at_once > 1)}" if device == "cuda" else f"{at_once} CPU core{'s' * (at_once > 1)}"
+    lines = [_table(families), f"{least}{duration(wall)} on {where}, {at_once} at once"]
+    if unknown:
+        lines.append(f"time unknown of {unknown} of {len(jobs)} jobs: nothing like them is on record")
+    return "\n".join([*lines, *notes])
+
+
+def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, Family], list[str]]:
+    from hadaptive.plan import UNKNOWN, estimate
+
+    families: dict[str, Family] = defaultdict(Family)
+    bases: dict[str, list[str]] = defaultdict(list)
+    before = _times_before()
+    for job in jobs:
+        run = _run(job)
+        family = families[f"{job.rule} ({run.task})" if run else job.rule]
+        family.count += 1
+        family.alone = job.rule in ALONE
+        if run is None:
+            # files of other data sets say nothing of this one's
+            alike = {} if job.rule == "data" else before.get(job.rule, {})
+            took = before.get(job.rule, {}).get(job.outputs[0]) or statistics.median(alike.values() or [0.0])
+            family.seconds += [took] if took else []
+            continue
+        family.gpu = device == "cuda"
+        found = estimate(run, known, device)
+        bases[found.basis].append(run.model)
+        for kept, value in ((family.seconds, found.seconds), (family.memory, found.memory), (family.disk, found.disk)):
+            kept += [value] if value is not None else []
+    notes = [
+        f"{len(models)} trainings {basis}" + (f": {', '.join(dict.fromkeys(models))}" if basis == UNKNOWN else "")
+        for basis, models in bases.items()
+    ]
+    return families, notes
+
+
+def _run(job: Job) -> Run | None:
+    """The Run that a job trains, from its command."""
+    from hadaptive.tasks import TASKS
+
+    words = shlex.split(job.command)
+    text = next((word for word in words if word.startswith('{"') and '"recipe"' in word), None)
+    if text is None or (task := json.loads(text).get("task")) not in TASKS:
+        return None
+    return TASKS[task].run.model_validate_json(text)
+
+
+def _times_before() -> dict[str, dict[str, float]]:
+    """Seconds that Snakemake remembers each file took to make, by rule and file; nothing where it remembers nothing."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for path in MEMORY.rglob("*"):
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            if not entry.get("incomplete", True):
+                found[entry["rule"]][_target(path)] = entry["endtime"] - entry["starttime"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a file of another version of Snakemake's
+    return found
+
+
+def _target(path: Path) -> str:
+    """The file that an entry of Snakemake's memory is of: its name in base64, cut into folders marked with @."""
+    import base64
+
+    parts = [part.removeprefix("@") for part in path.relative_to(MEMORY).parts]
+    return base64.urlsafe_b64decode("".join(parts)).decode()
+
+
+def _table(families: dict[str, Family]) -> str:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("job")
+    for head in ("jobs", "time in all", "GPU time", "memory of one", "disk"):
+        table.add_column(head, justify="right")
+    for name, family in sorted(families.items(), key=lambda item: -sum(item[1].seconds)):
+        table.add_row(name, str(family.count), *_cells(family))
+    total = Family(
+        sum(f.count for f in families.values()),
+        [s for f in families.values() for s in f.seconds],
+        [m for f in families.values() for m in f.memory],
+        [d for f in families.values() for d in f.disk],
+    )
+    gpu = Family(seconds=[s for f in families.values() if f.gpu for s in f.seconds], gpu=True)
+    cells = _cells(total)
+    table.add_row("all", str(total.count), cells[0], _cells(gpu)[1] if gpu.seconds else "-", *cells[2:])
+    return as_text(table)
+
+
+def _cells(family: Family) -> list[str]:
+    """Time, GPU time, memory, disk; > where some of the jobs are unknown."""
+    more = "> " if len(family.seconds) < family.count else ""
+    seconds = f"{more}{duration(sum(family.seconds))}" if family.seconds else "unknown"
+    trains = bool(family.memory or family.disk or family.gpu)
+    memory = size(max(family.memory)) if family.memory else "unknown" if trains else "-"
+    disk = size(sum(family.disk)) if family.disk else "unknown" if trains else "-"
+    return [seconds, (seconds if family.gpu else "-"), memory, disk]
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "12 min", "3.5 h", "12 d" """
+    for least, unit, name in ((2 * 86400, 86400, "d"), (5400, 3600, "h"), (90, 60, "min")):
+        if seconds >= least:
+            return f"{_rounded(seconds / unit)} {name}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: float) -> str:
+    """ "340 MB", "1.2 GB" """
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{_rounded(count / unit)} {name}"
+    return f"{_rounded(count / 1e3)} kB"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"

@@ -1,0 +1,181 @@
+"""A record made lean for the page: names and words in pairs, curves of few points, what many share held once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
+
+from hadaptive.paper.provenance import EDITED, MEANS, Evidence
+
+POINTS = 50  # of a curve; more cannot be told apart on the page
+METRICS = 40  # of a record; the rest is in the record itself
+PLOTS = 3
+NOT_DRAWN = {"epoch", "lr", "seconds", "examples_per_s"}
+Pairs = list[tuple[str, str]]
+
+
+class Shared:
+    """Values held once and referred to by number."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, value: Any) -> int:
+        key = json.dumps(value)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.values)
+            self.values.append(value)
+        return self._numbers[key]
+
+
+def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
+    """What the page says of a record. Recipes and the epochs of curves are in `held`."""
+    record = found.record
+    entry: dict[str, Any] = {
+        "id": found.id,
+        "path": found.path.as_posix(),
+        "status": found.status,
+        "seal": found.seal,
+        "means": MEANS[found.seal],
+        "edited": found.seal == EDITED,
+        "facts": [*facts(record), *([("Origin", "came with the project")] if found.came else [])],
+    }
+    if record:
+        metrics = flat(record.get("metrics"))
+        more = len(metrics) - METRICS
+        entry["metrics"] = metrics[:METRICS] + ([("…", f"{more} more in the record")] if more > 0 else [])
+        entry["recipe"] = held.number(recipe(record))
+        entry["environment"] = environments.number(environment(record))
+        epochs, entry["plots"] = plots(record.get("curve"))
+        entry["epochs"] = held.number(epochs)
+        entry["checks"] = checks(record)
+    return entry
+
+
+def facts(record: Mapping[str, Any]) -> Pairs:
+    """Seed, cost and where it ran."""
+    run, ran = _mapping(record, "run"), _mapping(record, "environment")
+    said = {
+        "Seed": run.get("seed"),
+        "Device": ran.get("device") or ran.get("processor"),
+        "Threads": ran.get("threads"),
+        "Time": duration(record.get("wall_s")),
+        "Peak memory": _number(record.get("peak_memory_bytes"), 2**30, "GiB"),
+        "Throughput": _number(record.get("examples_per_s"), 1, "examples/s"),
+        "Finished": record.get("finished"),
+    }
+    return [(name, str(value)) for name, value in said.items() if value not in (None, "")]
+
+
+def recipe(record: Mapping[str, Any]) -> Pairs:
+    """Everything that was set: the Run's settings, or the measure's."""
+    run = _mapping(record, "run") or {name: record.get(name) for name in ("options", "settings") if record.get(name)}
+    return flat({name: value for name, value in run.items() if name not in ("scale", "seed", "task")})
+
+
+def environment(record: Mapping[str, Any]) -> Pairs:
+    """Machine, versions, commit."""
+    ran = _mapping(record, "environment")
+    packages, dirty = ran.get("packages"), ran.get("git_dirty")
+    said = {
+        "Device": ran.get("device"),
+        "Processor": ran.get("processor"),
+        "Cores": ran.get("cores"),
+        "System": ran.get("system"),
+        "Python": ran.get("python"),
+        **(packages if isinstance(packages, dict) else {}),
+        "Commit": ran.get("git_commit"),
+        "Uncommitted changes": "yes" if dirty is True else "no" if dirty is False else None,
+    }
+    return [(name, str(value)) for name, value in said.items() if value is not None]
+
+
+def checks(record: Mapping[str, Any]) -> Pairs:
+    """Checksums of the record, of what it left and of what it read, and the identity of the code."""
+    said = {
+        "Record": record.get("sha256", "none"),
+        **{f"{name}.pt": _mapping(_mapping(record, "checkpoints"), name).get("sha256")
+           for name in _mapping(record, "checkpoints")},
+        "Data": _mapping(record, "data").get("sha256"),
+        "Code": record.get("code"),
+    }  # fmt: skip
+    return [(name, str(value)) for name, value in said.items() if value is not None]
+
+
+def plots(entries: object) -> tuple[list[float], list[dict[str, Any]]]:
+    """A curve as epochs and a few plots with a line for each split: {"title": "loss", "lines": [["train", [...]]]}."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return [], []
+    kept = _few(entries)
+    found: dict[str, list[tuple[str, list[float | None]]]] = {}
+    for name in dict.fromkeys(key for entry in kept for key in entry):
+        values = [_drawn(entry.get(name)) for entry in kept]
+        if name not in NOT_DRAWN and any(value is not None for value in values):
+            split, _, what = name.partition("_")
+            what, split = (what, split) if what else (name, "")
+            found.setdefault(what, []).append((split, values))
+    epochs = [_drawn(entry.get("epoch")) or n for n, entry in enumerate(kept, 1)]
+    return epochs, [{"title": what, "lines": lines} for what, lines in list(found.items())[:PLOTS]]
+
+
+def _few(entries: Sequence[Any]) -> list[Any]:
+    """The first, the last, and evenly between them."""
+    last = len(entries) - 1
+    return list(entries) if last < POINTS else [entries[round(n * last / (POINTS - 1))] for n in range(POINTS)]
+
+
+def _drawn(value: object) -> float | None:
+    rounded = float(f"{value:.4g}") if _finite(value) else None
+    return int(rounded) if rounded is not None and rounded.is_integer() and rounded < 1e6 else rounded
+
+
+def flat(value: object) -> Pairs:
+    """A nested mapping as pairs of dotted name and text; lists stay together, cut where long."""
+    return list(_flat(value, ()))
+
+
+def _flat(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, (*at, str(name)))
+    elif at:
+        text = _text(value)
+        yield ".".join(at), text if len(text) <= 160 else f"{text[:159]}…"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def duration(seconds: object) -> str:
+    """Seconds as a person says them: "48 s", "3 min 12 s", "5 h 7 min"."""
+    if not _finite(seconds):
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{whole} s"
+    parts = (whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")
+    return " ".join(f"{number} {unit}" for number, unit in ([p for p in parts if p[0]])[:2])
+
+
+def _mapping(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = record.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: object, per: float, unit: str) -> str:
+    return f"{value / per:.3g} {unit}" if _finite(value) else ""
+
+
+def _finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def version_words(pairs: Sequence[tuple[str, str]]) -> str:
+    """A commit cut to what tells it apart."""
+    return re.sub(r"^([0-9a-f]{10})[0-9a-f]{30}$", r"\1", dict(pairs).get("Commit", "not in a checkout"))

@@ -1,0 +1,179 @@
+"""A table for the page: as measured, as published and the difference, in one; and for each cell what is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hadaptive.paper.frames.frame import Column, Frame
+from hadaptive.paper.provenance import Place, make_again, place
+from hadaptive.paper.view import Head, Panel, Shown, number, panels
+
+Behind = Callable[[Place, Shown], tuple[int, bool]]  # a cell -> its number in the data; whether a record was edited
+
+
+@dataclass(frozen=True)
+class Td:
+    """A cell: as measured, as published, the difference. `number` finds what is behind it; words have nothing."""
+
+    shown: Shown
+    paper: str = ""
+    difference: str = ""
+    number: int | None = None
+    edited: bool = False
+    align: str = "number"
+
+
+@dataclass(frozen=True)
+class Th:
+    """A head over `width` columns and `height` lines."""
+
+    text: str
+    mark: str = ""
+    width: int = 1
+    height: int = 1
+
+
+@dataclass(frozen=True)
+class Tr:
+    label: str
+    cite: str
+    mark: str
+    rule: bool
+    cells: list[Td]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sub-table."""
+
+    title: str
+    heads: list[list[Th]]
+    lines: list[Tr]
+    footnotes: list[tuple[str, str]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """`data` goes to the page's script: of each cell where it stands, its numbers, its records by number."""
+
+    name: str
+    called: str
+    title: str
+    caption: str
+    rows_are: str
+    compared: bool
+    parts: list[Part]
+    findings: tuple[str, ...]
+    data: dict[str, Any]
+
+
+def table(name: str, called: str, frame: Frame, compared: Frame | None, record: Callable[[str], tuple[int, bool]]
+          ) -> Table:  # fmt: skip
+    """The table of a frame. `record` gives a record's number on the page, and whether it was edited by hand."""
+    cells: list[dict[str, Any]] = []
+    commands: dict[str, int] = {}
+
+    def behind(at: Place, how: Shown) -> tuple[int, bool]:
+        assert at.cell is not None
+        found = [record(each) for each in at.cell.records]
+        command = commands.setdefault(make_again(frame.spec, at.cell.records), len(commands))
+        cells.append(_data(at, how) | {"records": [n for n, _ in found], "command": command})
+        return len(cells) - 1, any(edited for _, edited in found)
+
+    parts = [
+        _part(frame, compared, columns, panel, behind)
+        for columns, panel in zip(frame.panels(), panels(frame), strict=True)
+    ]
+    sentences = [sentence for panel in panels(frame) for sentence in panel.caption]
+    return Table(
+        name=name,
+        called=called,
+        title=frame.title,
+        caption=" ".join((*dict.fromkeys(sentences), f"{frame.spec.about[:1].upper()}{frame.spec.about[1:]}.")),
+        rows_are=frame.rows_are,
+        compared=compared is not None and any(c.role == "published" for c in compared.columns),
+        parts=parts,
+        findings=compared.findings if compared else (),
+        data={"called": called, "cells": cells, "commands": list(commands)},
+    )
+
+
+def _part(
+    frame: Frame,
+    compared: Frame | None,
+    columns: list[Column],
+    panel: Panel,
+    behind: Behind,
+) -> Part:
+    lines = []
+    for n, line in enumerate(panel.lines):
+        tds = []
+        for m, shown in enumerate(line.cells):
+            column, row = (columns[n], m) if frame.turned else (columns[m], n)
+            tds.append(_td(shown, place(frame, compared, column, row), behind))
+        lines.append(Tr(line.label, line.cite, line.mark, line.rule, tds))
+    heads = [[Th(head.text, head.mark) for head in panel.heads]] if frame.turned else _heads(panel.heads)
+    return Part(panel.title, heads, lines, panel.footnotes, panel.notes)
+
+
+def _td(shown: Shown, at: Place, behind: Behind) -> Td:
+    if at.cell is None:
+        return Td(shown, shown.text, shown.text, align="words")
+    n, edited = behind(at, shown)
+    paper = at.published.printed if at.published else ""
+    value = at.difference.value if at.difference else None
+    difference = "" if value is None else number(value, at.column.digits, signed=True)
+    return Td(shown, paper, difference, n, edited)
+
+
+def _heads(heads: list[Head]) -> list[list[Th]]:
+    """One line of heads, or two where a title spans several."""
+    if not any(head.column.over for head in heads):
+        return [[Th(head.column.name, head.mark) for head in heads]]
+    upper: list[Th] = []
+    lower: list[Th] = []
+    before = ""
+    for head in heads:
+        over = head.column.over
+        if not over:
+            upper.append(Th(head.column.name, head.mark, height=2))
+        else:
+            if over == before:
+                upper[-1] = Th(over, width=upper[-1].width + 1)
+            else:
+                upper.append(Th(over))
+            lower.append(Th(head.column.name, head.mark))
+        before = over
+    return [upper, lower]
+
+
+def _data(at: Place, shown: Shown) -> dict[str, Any]:
+    """A cell in words and exact numbers; what it does not have is left out."""
+    assert at.cell is not None
+    column, cell = at.column, at.cell
+    times = "" if column.factor == 1 else f", times {column.factor:g}"
+    title = f"{column.over}: {column.title}" if column.over else column.title
+    said: dict[str, Any] = {
+        "key": f"{at.row.model}/{at.row.variant}/{column.key}",
+        "row": at.row.label,
+        "column": title,
+        "shown": " ".join(
+            part for part in (shown.text, f"± {shown.spread}" if shown.spread else "", column.unit) if part
+        ),
+        "metric": f"{column.source}: {column.metric.format(variant=at.row.variant)}{times}" if column.metric else "",
+        "value": None if cell.value is None else f"{cell.value:.10g}",
+        "std": None if cell.std is None else f"{cell.std:.4g}",
+        "n": cell.n if cell.n > 1 else None,
+        "remark": cell.remark.text if cell.remark else "",
+    }
+    if at.published is not None:
+        said["paper"] = at.published.printed or "not published"
+    if at.difference is not None and at.published is not None and at.published.printed:
+        found = at.difference
+        said["difference"] = (
+            found.remark.text if found.value is None and found.remark else number(found.value or 0, column.digits, True)
+        )
+    return {name: value for name, value in said.items() if value not in (None, "")}

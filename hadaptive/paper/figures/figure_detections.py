@@ -1,0 +1,124 @@
+"""Detections drawn on sample images (section 5.4): what the net found, and what there is."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from hadaptive.paper import style
+from hadaptive.paper.cells import Remark, read_record
+from hadaptive.paper.figures import Drawn
+from hadaptive.paper.spec import FigureSpec, record_path
+
+COLUMNS = 4
+LEAST_SCORE = 0.3  # below it a detection is drawn only where it is the image's best
+MOST = 6  # detections drawn on an image
+FOUND, THERE = style.COLOURS[1], "#FFFFFF"
+HEAD = ["image", "what", "class", "score", "x1", "y1", "x2", "y2"]
+
+
+def draw(spec: FigureSpec, results_root: Path) -> Drawn:
+    """A grid of sample images with boxes: objects dashed, detections in colour with class and score."""
+    samples, why = _samples(spec, results_root)
+    rows = max(1, -(-len(samples) // COLUMNS))
+    made = style.figure(height_in=0.55 + 1.3 * rows)
+    marked = "Demonstration, not a result. " if spec.demonstration else ""
+    made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
+    table = [HEAD]
+    if not samples:
+        ax = made.subplots()
+        ax.set(xticks=[], yticks=[], facecolor="#F7F7F7")
+        said = f"not measured:\n{textwrap.fill(why, 50)}"
+        ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+    else:
+        axes = made.subplots(rows, COLUMNS, squeeze=False).flatten()
+        for ax in axes:
+            ax.axis("off")
+        for ax, sample in zip(axes, samples, strict=False):
+            table += _panel(ax, sample)
+        lines = [
+            Line2D([], [], color=FOUND, label="detected: class, score"),
+            Line2D([], [], color=style.FAINT, linestyle=(0, (3, 2)), label="annotated"),
+        ]
+        made.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False)
+    title = f"Detections on sample images at scale {spec.scale}"
+    return Drawn(made, title, _alt(spec, samples, why), table)
+
+
+def shown(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    """The detections of a sample that are drawn: scored `LEAST_SCORE` or more, at least the best, at most `MOST`."""
+    found: list[dict[str, Any]] = sample["found"]
+    return [each for n, each in enumerate(found[:MOST]) if n == 0 or each["score"] >= LEAST_SCORE]
+
+
+def _samples(spec: FigureSpec, results_root: Path) -> tuple[list[dict[str, Any]], str]:
+    """The samples of the record whose image is still there; or why there are none."""
+    if not spec.records:
+        return [], "no Hadaptive-Net trained for detection in this run"
+    (record_id,) = spec.records
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+    if isinstance(record, Remark):
+        return [], record.text
+    samples = [each for each in record["metrics"].get("samples", []) if Path(each["image"]).is_file()]
+    return samples, "" if samples else "the sample images are no longer where they were"
+
+
+def _panel(ax: Axes, sample: dict[str, Any]) -> list[list[str]]:
+    with Image.open(sample["image"]) as file:
+        image = file.convert("RGB")
+    width, height = image.size
+    ax.imshow(image, interpolation="bilinear")
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    for each in sample["there"]:
+        for colour, look in (("#000000", "-"), (THERE, (0, (3, 2)))):  # seen on any ground
+            ax.add_patch(_box(each["box"], colour, look, 0.8))
+    drawn = shown(sample)
+    for each in reversed(drawn):
+        ax.add_patch(_box(each["box"], FOUND, "-", 1.2))
+        x1, y1, *_ = each["box"]
+        inside = y1 < 0.12 * height  # no room above the box
+        ax.text(
+            min(max(x1, 0.01 * width), 0.98 * width), max(y1, 0), f"{each['class']} {each['score']:.2f}", fontsize=5,
+            color="#FFFFFF", ha="right" if x1 > 0.6 * width else "left", va="top" if inside else "bottom",
+            bbox={"facecolor": FOUND, "edgecolor": "none", "pad": 0.6}, clip_on=True,
+        )  # fmt: skip
+    name = Path(sample["image"]).name
+    kinds = (("annotated", sample["there"]), ("detected", drawn))
+    return [
+        [
+            name,
+            what,
+            each["class"],
+            f"{each['score']:.4f}" if "score" in each else "",
+            *(f"{v:.1f}" for v in each["box"]),
+        ]
+        for what, boxes in kinds
+        for each in boxes
+    ]  # fmt: skip
+
+
+def _box(box: list[float], colour: str, look: Any, width: float) -> Rectangle:
+    x1, y1, x2, y2 = box
+    return Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=look, linewidth=width)
+
+
+def _alt(spec: FigureSpec, samples: list[dict[str, Any]], why: str) -> str:
+    """What the figure shows, in words, from the numbers in it."""
+    said = [
+        f"Sample images of the test data with their annotated objects and what the net detects with a score of "
+        f"{LEAST_SCORE} or more, at least the best detection of each image."
+    ]
+    if not samples:
+        said.append(f"Empty, not measured: {why}.")
+    for sample in samples:
+        names = ", ".join(f"{each['class']} {each['score']:.2f}" for each in shown(sample)) or "nothing"
+        there = ", ".join(each["class"] for each in sample["there"]) or "nothing"
+        said.append(f"{Path(sample['image']).name}: {there} annotated, {names} detected.")
+    marked = "Demonstration, not a result. " if spec.demonstration else ""
+    return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."

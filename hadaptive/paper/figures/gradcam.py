@@ -1,0 +1,190 @@
+"""Figures 8 and 9: Grad-CAM through the layers of the net without and with ACH, on one image (appendix A.6).
+
+The maps come from the record; a map is stretched over the image bilinearly and has its own maximum as the brightest
+colour. Beneath it stands its `area`, as `hadaptive.explain.focus` defines it, and whether it
+is off the subject.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+
+from hadaptive.paper import style
+from hadaptive.paper.cells import Remark, read_record
+from hadaptive.paper.figures import Drawn
+from hadaptive.paper.spec import FigureSpec, record_path
+
+LABELS = {"all_ghost": "All Ghost", "dysoft": "With ACH"}  # the paper's order
+COLUMNS = 8  # a band of the page: first the photo, then layers
+COLOURS, SHARE = "magma", 0.6  # brighter is more, in grey too; how much of the colour covers the photo
+SQUARE = (0.0, 1.0, 1.0, 0.0)
+NUMBERS = ("entropy", "area", "on_subject")
+
+
+def draw(spec: FigureSpec, results_root: Path) -> Drawn:
+    """A grid of overlays, layers by nets of the first seed; without a record one empty panel that says why."""
+    number = spec.figure.removeprefix("figure")
+    title = f"Figure {number} at scale {spec.scale}"
+    marked = "Demonstration, not a result. " if spec.demonstration else ""
+    record: Any = Remark.of(spec.about)
+    for record_id in spec.records:
+        record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+    if isinstance(record, Remark):
+        made = style.figure(height_in=1.2)
+        made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
+        _empty(made.subplots(), f"not measured: {record.text}")
+        return Drawn(made, title, f"{marked}Empty, not measured: {record.text}. Scale {spec.scale}: {spec.about}.", [])
+    nets = _first_seed(record["metrics"]["nets"])
+    made = _grid(record, nets)
+    made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
+    rows = [["variant", "seed", "predicted", "layer", "name", "operator", "downsamples", *NUMBERS, "focused_from_here"]]
+    rows += [
+        [
+            net["variant"], str(net["seed"]), net["predicted"] or "", str(layer["layer"]), layer["name"],
+            layer["operator"], _yes(layer["downsamples"]), *(_said(layer[key]) for key in NUMBERS),
+            _yes(layer["layer"] == net["focuses_at"]),
+        ]
+        for net in record["metrics"]["nets"]
+        for layer in net["layers"]
+    ]  # fmt: skip
+    return Drawn(made, title, f"{marked}{_alt(nets)} Scale {spec.scale}: {spec.about}.", rows)
+
+
+def _first_seed(nets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = {variant: [net for net in nets if net["variant"] == variant] for variant in LABELS}
+    return [min(mine, key=lambda net: int(net["seed"])) for mine in found.values() if mine]
+
+
+def _grid(record: dict[str, Any], nets: list[dict[str, Any]]) -> Any:
+    shown = Image.open(io.BytesIO(base64.b64decode(record["metrics"]["image"]["shown_jpeg"])))
+    photo, grey = np.asarray(shown), np.asarray(shown.convert("L"))
+    layers = len(nets[0]["layers"])
+    bands = -(-(layers + 1) // COLUMNS)
+    made = style.figure(height_in=0.55 + bands * len(nets) * 0.82)
+    made.set_layout_engine("constrained", w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
+    axes = made.subplots(bands * len(nets), COLUMNS, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for n, net in enumerate(nets):
+        for place, layer in enumerate(net["layers"], 1):
+            band, column = divmod(place, COLUMNS)
+            _tile(axes[band * len(nets) + n, column], grey, layer, layer["layer"] == net["focuses_at"])
+        for band in range(bands):
+            ax = axes[band * len(nets) + n, 0]
+            ax.text(-0.12, 0.5, LABELS[net["variant"]], rotation=90, ha="right", va="center", transform=ax.transAxes)
+    for place, layer in enumerate(nets[-1]["layers"], 1):
+        band, column = divmod(place, COLUMNS)
+        arrow = " ↓" if layer["downsamples"] else ""
+        axes[band * len(nets), column].set_title(
+            f"{place} {layer['operator']}{arrow}", fontsize=7, pad=2 if band == 0 else 5
+        )
+    _photo(axes[0, 0], photo, record["settings"]["subject"])
+    _key(axes[1, 0])
+    made.supxlabel(_key_line(nets), fontsize=7, color=style.FAINT)
+    return made
+
+
+def _overlay(grey: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The photo in grey under the colours of a map; blended here, as PDF viewers and printers do it differently."""
+    fitted = np.asarray(Image.fromarray(values).resize(grey.shape[::-1], Image.Resampling.BILINEAR))
+    coloured = colormaps[COLOURS](fitted)[..., :3]
+    return np.asarray(SHARE * coloured + (1 - SHARE) * grey[..., None] / 255)
+
+
+def _tile(ax: Axes, grey: NDArray[np.uint8], layer: dict[str, Any], focuses: bool) -> None:
+    cam = np.frombuffer(base64.b64decode(layer["map"]["float16"]), "<f2").reshape(layer["map"]["shape"])
+    ax.imshow(_overlay(grey, cam.astype(np.float32)), extent=SQUARE)
+    if focuses:
+        ax.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=style.COLOURS[1], linewidth=2.4))
+    ax.set_xlim(0, 1)
+    ax.set_ylim(1, 0)
+    ax.text(0.5, -0.03, _area(layer), ha="center", va="top", fontsize=7, transform=ax.transAxes)
+
+
+def _photo(ax: Axes, photo: NDArray[np.uint8], subject: list[float] | None) -> None:
+    ax.imshow(photo, extent=SQUARE)
+    if subject is not None:
+        left, top, right, bottom = subject
+        for width, colour in ((1.6, "black"), (0.8, "white")):
+            ax.add_patch(
+                Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=width)
+            )
+    ax.set_title("Image", fontsize=7, pad=2)
+
+
+def _key(ax: Axes) -> None:
+    """The colours, from zero to the map's greatest value."""
+    ramp = np.linspace(0, 1, 64, dtype=np.float32)[None]
+    ax.imshow(_overlay(np.full(ramp.shape, 128, np.uint8), ramp), extent=(0, 1, 0.62, 0.5))
+    ax.set_xlim(0, 1)
+    ax.set_ylim(1, 0)
+    ax.text(0, 0.48, "0", ha="left", va="bottom", fontsize=7)
+    ax.text(1, 0.48, "max", ha="right", va="bottom", fontsize=7)
+
+
+def _empty(ax: Axes, said: str) -> None:
+    ax.set_facecolor("#F7F7F7")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    text = textwrap.fill(said, 90)
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+
+
+def _area(layer: dict[str, Any]) -> str:
+    """The number beneath a map; "off" where the greatest value is outside the subject's box."""
+    if layer["area"] is None:
+        return "zero"
+    return f"{layer['area']:.0%}{', off' if layer['on_subject'] is False else ''}"
+
+
+def _key_line(nets: list[dict[str, Any]]) -> str:
+    off = any(layer["on_subject"] is False for net in nets for layer in net["layers"])
+    key = "↓ downsampling. Beneath: area above half of the maximum" + (
+        "; off: the maximum is outside the box." if off else "."
+    )
+    if any(net["focuses_at"] for net in nets):
+        key += " Framed: from here on focused."
+    return f"{key}\nAll Ghost has Ghost for ACH. {'; '.join(_prediction(net) for net in nets)}."
+
+
+def _prediction(net: dict[str, Any]) -> str:
+    if net["predicted"] is None:
+        return f"{LABELS[net['variant']]} predicts no class, its output is not finite"
+    return f"{LABELS[net['variant']]} predicts {net['predicted']!r} ({net['probability']:.0%})"
+
+
+def _alt(nets: list[dict[str, Any]]) -> str:
+    """What the figure shows, in words, from the numbers in it."""
+    layers = nets[0]["layers"]
+    arrows = ", ".join(str(layer["layer"]) for layer in layers if layer["downsamples"])
+    said = [
+        f"A photo, and over it the Grad-CAM maps of {len(layers)} layers of each of {len(nets)} nets, brighter where "
+        f"the layer speaks for the predicted class; layers {arrows} downsample."
+    ]
+    for net in nets:
+        areas = "; ".join(_area(layer) for layer in net["layers"])
+        where = f"from layer {net['focuses_at']} on" if net["focuses_at"] else "nowhere"
+        said.append(
+            f"{_prediction(net)} and focuses {where}; area above half of the maximum by layer (off: the maximum is "
+            f"outside the subject's box): {areas}."
+        )
+    return " ".join(said)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _said(value: float | bool | None) -> str:
+    return "" if value is None else _yes(value) if isinstance(value, bool) else f"{value:.4f}"

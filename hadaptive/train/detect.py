@@ -1,0 +1,190 @@
+"""Object detection (section 5.4): a Run from its settings to its record."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from hadaptive.data.detection import Augmentation, DetectionBatches, open_detection
+from hadaptive.errors import UserError
+from hadaptive.nn.features import feature_maps
+from hadaptive.nn.ssd import FocalSSD
+from hadaptive.run import Detection
+from hadaptive.train.average_precision import Found, There, evaluate
+from hadaptive.train.loop import Plan, fit
+from hadaptive.train.record import write
+from hadaptive.train.schedule import cosine
+from hadaptive.train.work import once
+
+DIVERGED_AT = 1000.0  # a mean training loss beyond it has diverged; one starts at a few units
+LR_BATCH = 64  # the batch to which the recipe's learning rate belongs
+SAMPLES, SHOWN = 8, 20  # test images whose best detections the record keeps, for pictures; how many of each
+
+
+def train(
+    run: Detection, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str
+) -> dict[str, Any]:  # fmt: skip
+    """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
+
+    As `classify.train`, with boxes. Raises UserError for what the user can mend, damaged data among it.
+    """
+    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
+
+
+def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
+    torch.set_num_threads(threads)
+    recipe, device = run.recipe, torch.device(device_name)
+    workers = threads if device.type == "cuda" else 0
+    common: dict[str, Any] = {"image_size": recipe.image_size, "device": device, "seed": run.seed, "workers": workers}
+    augment = Augmentation(recipe.hue, recipe.saturation, recipe.expand, recipe.crop_iou, recipe.flip)
+    train = open_detection(
+        data,
+        "train",
+        batch_size=recipe.batch_size,
+        train=True,
+        augment=augment,
+        examples=recipe.train_examples,
+        **common,
+    )
+    test = open_detection(data, "test", batch_size=recipe.batch_size, train=False,
+                             examples=recipe.test_examples, **common)  # fmt: skip
+    # as many training images as there are test images, as they are: does it know what it has seen?
+    seen = open_detection(data, "train", batch_size=recipe.batch_size, train=False,
+                             examples=min(train.examples, test.examples), **common)  # fmt: skip
+
+    torch.manual_seed(run.seed)
+    model = build(run, len(train.dataset.classes))
+    macs = multiply_accumulates(model, recipe.image_size)
+    model.to(device=device, memory_format=torch.channels_last)
+    lr = recipe.lr * recipe.batch_size / LR_BATCH
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
+    )
+    plan = Plan(
+        epochs=recipe.epochs,
+        schedule=partial(cosine, peak=lr, warmup=recipe.warmup_epochs / recipe.epochs, floor=min(lr, recipe.lr_floor)),
+        limit=DIVERGED_AT,
+        select="test_map",
+    )
+    detector = Detector(device, recipe.precision)
+    trained = fit(
+        model, optimizer, train, detector.loss, lambda net: detector.evaluate(net, test, "test"), plan,
+        work=work, device=device,
+    )  # fmt: skip
+    end, top = trained.history.ending(), trained.history.top()
+    known: dict[str, Any] = {}
+    if trained.history.curve:
+        model.load_state_dict(trained.last)
+        known = detector.evaluate(model, seen, "train") | {"samples": detector.samples(model, test)}
+    metrics = {
+        "map_last": end.get("test_map"),
+        "map_50_last": end.get("test_map_50"),
+        "map_75_last": end.get("test_map_75"),
+        "miou_last": end.get("test_miou"),
+        "matched_last": end.get("test_matched"),
+        "train_map_last": known.get("train_map"),
+        "train_map_50_last": known.get("train_map_50"),
+        "train_miou_last": known.get("train_miou"),
+        "map_best_on_test": top.get("test_map"),
+        "best_epoch": trained.history.best_epoch or None,
+        "parameters": trained.parameters,
+        "parameters_backbone": sum(p.numel() for p in model.backbone.backbone.parameters()),
+        "macs": macs,
+        "samples": known.get("samples", []),
+    }
+    examples = {"train_examples": train.examples, "test_examples": test.examples}
+    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+
+
+def build(run: Detection, num_classes: int) -> FocalSSD:
+    """The Run's detector. UserError for a model or option that is not known or gives no feature maps.
+
+    In a process of a group its batch norms are synchronised over the group (section 5.4: synchronised SGD).
+    """
+    recipe = run.recipe
+    try:
+        backbone = feature_maps(run.model, **run.options)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{run.model}, variant {run.variant}: {error}; correct it in params.yaml") from None
+    model: FocalSSD = FocalSSD(
+        backbone, num_classes, image_size=recipe.image_size, gamma=recipe.gamma, alpha=recipe.alpha
+    )
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return model
+
+
+def multiply_accumulates(model: FocalSSD, image_size: int) -> int:
+    """Multiply-accumulates of convolutions for one image: backbone (in training form), extra layers, head."""
+    training = model.training
+    with torch.no_grad(), FlopCounterMode(display=False) as count:
+        model.eval().raw(torch.zeros(1, 3, image_size, image_size))
+    model.train(training)
+    return int(count.get_total_flops()) // 2
+
+
+class Detector:
+    """Forward passes for training and for testing, in the precision of the recipe."""
+
+    def __init__(self, device: torch.device, precision: str) -> None:
+        self.device, self.low = device, precision == "bf16"
+
+    def loss(self, model: nn.Module, x_BCHW: Tensor, targets: list[dict[str, Tensor]]) -> tuple[Tensor, None]:
+        """Focal loss plus smooth L1, each a sum over the batch by the number of matched default boxes."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
+            losses: dict[str, Tensor] = model(x_BCHW, targets)
+        return losses["classification"] + losses["bbox_regression"], None
+
+    @torch.inference_mode()
+    def detections(self, model: nn.Module, x_BCHW: Tensor) -> list[dict[str, Tensor]]:
+        """Boxes, scores and labels on each image, on the CPU; boxes as parts of its width and height."""
+        height, width = x_BCHW.shape[-2:]
+        scale_4 = torch.tensor([width, height, width, height], dtype=torch.float32)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
+            found = model(x_BCHW)
+        moved = [{name: value.cpu() for name, value in each.items()} for each in found]
+        return [each | {"boxes": each["boxes"].float() / scale_4} for each in moved]
+
+    def evaluate(self, model: nn.Module, test: DetectionBatches, name: str) -> dict[str, Any]:
+        """The metrics of `average_precision.evaluate` over all images, named `<name>_map` and so on."""
+        model.eval()
+        known, found, there = test.dataset.known, [], []
+        for x_BCHW, targets in test.epoch(0):
+            for target, each in zip(targets, self.detections(model, x_BCHW), strict=True):
+                index = int(target["image"])
+                sides_4 = np.tile(known.sizes[index], 2)
+                found.append(Found(each["boxes"].numpy() * sides_4, each["scores"].numpy(), each["labels"].numpy()))
+                rows = known.objects(index)
+                there.append(There(known.boxes[rows], known.classes[rows], known.crowds[rows]))
+        metrics = evaluate(found, there, len(test.dataset.classes))
+        return {f"{name}_{metric}": value for metric, value in metrics.items()}
+
+    def samples(self, model: nn.Module, test: DetectionBatches) -> list[dict[str, Any]]:
+        """The best detections on the first images of the test set, and their objects, for a picture of them."""
+        model.eval()
+        known, kept = test.dataset.known, []
+        for x_BCHW, targets in test.epoch(0):
+            for target, each in zip(targets, self.detections(model, x_BCHW), strict=True):
+                index = int(target["image"])
+                rows, sides_4 = known.objects(index), np.tile(known.sizes[index], 2)
+                best = [
+                    {"box": [round(float(v), 2) for v in box * sides_4], "class": test.dataset.classes[int(label)],
+                     "score": round(float(score), 4)}
+                    for box, label, score in list(zip(each["boxes"].numpy(), each["labels"], each["scores"],
+                                                      strict=True))[:SHOWN]
+                ]  # fmt: skip
+                objects = [
+                    {"box": [round(float(v), 2) for v in box], "class": test.dataset.classes[int(label)]}
+                    for box, label in zip(known.boxes[rows], known.classes[rows], strict=True)
+                ]
+                path = str(test.dataset.folder / str(known.names[index]))
+                kept.append({"image": path, "found": best, "there": objects})
+                if len(kept) == SAMPLES:
+                    return kept
+        return kept

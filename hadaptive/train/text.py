@@ -1,0 +1,123 @@
+"""Classification of sentences and pairs of them (appendix A.6, Table 13): a Run from its settings to its record."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hadaptive.data.token_batches import TokenBatches, Tokens, open_tokens
+from hadaptive.errors import UserError
+from hadaptive.nn.text import TextClassifier
+from hadaptive.run import Text
+from hadaptive.train.loop import Plan, fit
+from hadaptive.train.record import write
+from hadaptive.train.work import once
+
+DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes)
+TEST_BATCH = 64  # appendix A.6
+
+
+def train(run: Text, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> dict[str, Any]:
+    """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
+
+    State to resume from lies under `work`. Divergence and lack of memory end as a record that says so. Returns the
+    record. Raises UserError for what the user can mend: damaged data or checkpoint, a net that cannot be built.
+    """
+    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
+
+
+def _train(run: Text, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
+    torch.set_num_threads(threads)
+    recipe, device = run.recipe, torch.device(device_name)
+    common: dict[str, Any] = {"word_pieces": recipe.word_pieces, "device": device, "seed": run.seed}
+    train = open_tokens(
+        data, "train", batch_size=recipe.batch_size, train=True, examples=recipe.train_examples, **common
+    )
+    test = open_tokens(data, "test", batch_size=TEST_BATCH, train=False, **common)
+
+    torch.manual_seed(run.seed)
+    model = build(run, train).to(device)
+    optimizer = torch.optim.AdamW(groups(model, recipe.weight_decay), lr=recipe.lr, foreach=True)
+    plan = Plan(
+        epochs=recipe.epochs,
+        schedule=lambda step, steps: decay(step, steps, peak=recipe.lr, warmup=recipe.warmup),
+        limit=DIVERGED_AT * math.log(train.num_classes),
+        clip=recipe.clip,
+    )
+    trained = fit(model, optimizer, train, loss, lambda net: evaluate(net, test), plan, work=work, device=device)
+    end, top = trained.history.ending(), trained.history.top()
+    metrics = {
+        "top1_last": end.get("test_top1"),
+        "loss_last": end.get("test_loss"),
+        "train_top1_last": end.get("train_top1"),
+        "top1_best_on_test": top.get("test_top1"),  # picks the epoch by the test set
+        "best_epoch": trained.history.best_epoch or None,
+        "commonest_class": 100 * test.commonest,  # accuracy of always answering it
+        "parameters": trained.parameters,
+        "in_out_channels": model.width,
+        "mid_channels": model.middle,
+    }
+    examples = {"train_examples": train.examples, "test_examples": test.examples}
+    write(
+        run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code
+    )  # fmt: skip
+
+
+def build(run: Text, batches: TokenBatches) -> TextClassifier:
+    """The Run's net for the data's vocabulary and classes. UserError, naming the Run, where it cannot be built."""
+    vocabulary, recipe = batches.manifest["vocabulary"], run.recipe
+    try:
+        return TextClassifier(
+            run.model, classes=batches.num_classes, vocabulary=vocabulary["size"], pad=vocabulary["pad"],
+            width=recipe.width, heads=recipe.heads, **run.options,
+        )  # fmt: skip
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{run.model}, variant {run.variant}: {error}; correct it in params.yaml") from None
+
+
+def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters in two groups: matrices with weight decay, biases and normalisations without."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def decay(step: int, steps: int, *, peak: float, warmup: float) -> float:
+    """Learning rate of optimiser step `step` (0-based) out of `steps`: linear to `peak`, then linear towards 0."""
+    rising = round(warmup * steps)
+    return peak * (step + 1) / rising if step < rising else peak * (steps - step) / (steps - rising)
+
+
+def loss(model: nn.Module, x: Tokens, y_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy of the batch, and how many examples it gets right."""
+    logits_BK = model(x.pieces_BL, x.second_BL, x.mask_BL)
+    return F.cross_entropy(logits_BK, y_B), (logits_BK.detach().argmax(1) == y_B).sum()
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, test: TokenBatches) -> dict[str, Any]:
+    """Loss and accuracy (percent) over all test examples, and the temperatures of ACH where there are some.
+
+    A loss that is not finite is recorded as null.
+    """
+    model.eval()
+    total, right, seen = (torch.zeros((), device=test.device, dtype=torch.float64) for _ in range(3))
+    for x, y_B in test.epoch(0):
+        mean, correct = loss(model, x, y_B)
+        total += mean * len(y_B)
+        right += correct
+        seen += len(y_B)
+    mean_loss = (total / seen).item()
+    found = {name.removesuffix(".tau"): tau.item() for name, tau in model.named_buffers() if name.endswith(".tau")}
+    return {
+        "test_loss": mean_loss if math.isfinite(mean_loss) else None,
+        "test_top1": (100 * right / seen).item(),
+        **({"tau": found} if found else {}),
+    }

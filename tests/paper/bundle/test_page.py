@@ -1,0 +1,207 @@
+"""The bundle's text and zip: complete, of one scale, escaped, the same bytes each time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import time
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
+from pydantic import ValidationError
+
+from hadaptive import experiments
+from hadaptive.paper.bundle import page
+from hadaptive.paper.bundle.contents import gather
+from hadaptive.paper.bundle.runs import POINTS, Shared, duration, lean, plots
+from hadaptive.paper.provenance import EDITED, Evidence
+from tests.paper.bundle.conftest import HOSTILE, Made, fill, outputs, params
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, and the text of the data block."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.data, self._inside = "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = ("id", "data") in attrs
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.data += data
+
+
+@pytest.fixture(scope="module")
+def text(made: Made) -> str:
+    return page.html(gather(made.spec, made.results, made.out))
+
+
+@pytest.fixture(scope="module")
+def tags(text: str) -> Tags:
+    return Tags(text)
+
+
+@pytest.fixture
+def copy(made: Made, tmp_path: Path) -> Made:
+    """A copy to change at will."""
+    shutil.copytree(made.results, tmp_path / "results")
+    shutil.copytree(made.out, tmp_path / "paper_tables")
+    return Made(made.spec, tmp_path / "results", tmp_path / "paper_tables")
+
+
+def test_everything_registered_is_there(made: Made, tags: Tags) -> None:
+    floats = [a["id"] for tag, a in tags.tags if tag == "section"]
+    assert set(floats) == {*made.spec.tables, *made.spec.figures, "claims", "errata", "empty", "environment"}
+    assert floats.index("table2") < floats.index("figure3") < floats.index("table7") < floats.index("v1_table1")
+    links = {a["href"] for tag, a in tags.tags if tag == "a"}
+    assert {f"#{name}" for name in floats} <= links
+    pictures = [a for tag, a in tags.tags if tag == "img"]
+    assert len(pictures) == len(made.spec.figures)
+    assert all((a["src"] or "").startswith("data:image/png;base64,") and a["alt"] for a in pictures)
+
+
+def test_cells_are_those_of_the_csv(made: Made, tags: Tags) -> None:
+    floats = json.loads(tags.data)["floats"]
+    for name in made.spec.tables:
+        with (made.out / f"{name}.csv").open() as file:
+            rows = {f"{row['model']}/{row['variant']}": row for row in csv.DictReader(file)}
+        for cell in floats[name]["cells"]:
+            row, _, key = cell["key"].rpartition("/")
+            assert cell.get("value", "") == rows[row][key]
+            assert cell.get("remark", "") == rows[row][f"{key}_reason"]
+
+
+def test_nothing_from_data_is_markup(text: str, tags: Tags) -> None:
+    assert HOSTILE not in text and HOSTILE in json.dumps(json.loads(tags.data), ensure_ascii=False)
+    assert [tag for tag, _ in tags.tags].count("script") == 2
+    assert not [name for _, a in tags.tags for name in a if name.startswith("on") or name == "style"]
+    assert not [a for tag, a in tags.tags if tag == "img" and a["src"] == "x"]
+
+
+def test_nothing_is_fetched(tags: Tags) -> None:
+    addresses = [a.get(name) or "" for _, a in tags.tags for name in ("href", "src")]
+    assert not [each for each in addresses if re.match(r"\w+:|//", each) and not each.startswith("data:")]
+    (policy,) = [a["content"] or "" for _, a in tags.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy
+
+
+def test_a_missing_variable_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "t.j2").write_text("{{ it.no_such_thing }}")
+    with pytest.raises(UndefinedError, match="no_such_thing"):
+        page.environment(tmp_path).get_template("t.j2").render(it=object())
+
+
+def test_an_edited_record_is_marked(copy: Made) -> None:
+    record_id = "cifar100/hadaptive_net_s/dysoft/seed0"
+    path = copy.record(record_id)
+    value = json.loads(path.read_text())["metrics"]["top1_last"]
+    path.write_text(path.read_text().replace(repr(value), "99.99"))
+    contents = gather(copy.spec, copy.results, copy.out)
+    assert contents.edited == [record_id]
+    text = page.html(contents)
+    assert "1 record was edited by hand" in text and text.count('class="edited"') >= 3  # Tables 1, 7, Figure 3
+    (entry,) = [each for each in contents.data["records"] if each["edited"]]
+    assert entry["id"] == record_id
+
+
+def test_scales_are_never_mixed(copy: Made) -> None:
+    other = experiments.bundle(params(scale="cpu"))
+    with pytest.raises(ValidationError, match=r"one scale, demo; not of it: table7 \(cpu\)"):
+        type(copy.spec)(scale="demo", about="", figures={}, claims=copy.spec.claims,
+                        tables={**copy.spec.tables, "table7": other.tables["table7"]})  # fmt: skip
+    contents = gather(other, copy.results, copy.out)
+    assert contents.measured == 0 and contents.outputs == [] and contents.records == []
+    assert "Table 7: the files were not made at scale cpu" in contents.left_out
+    text = page.html(contents)
+    assert "data:image/png" not in text and "Not drawn at scale cpu" in text
+    assert "Demonstration" not in text
+
+
+def test_one_leftover_is_left_out_and_said(copy: Made) -> None:
+    (copy.out / "figure7.txt").write_text("Figure 7\n\nOf yesterday.\n\nScale: cpu\n")
+    (copy.out / "table1.md").unlink()
+    contents, (_, archive) = page.write(copy.spec, copy.results, copy.out)
+    assert contents.left_out == ["Table 1: the files were not made at scale demo",
+                                 "Figure 7: the files were not made at scale demo"]  # fmt: skip
+    names = {name.rpartition("/")[2] for name in zipfile.ZipFile(archive).namelist()}
+    assert "figure7.pdf" not in names and "table1.tex" not in names and {"table2.tex", "index.html"} <= names
+
+
+def test_the_zip_holds_all_and_is_the_same_bytes_each_time(copy: Made) -> None:
+    contents, paths = page.write(copy.spec, copy.results, copy.out)
+    before = [path.read_bytes() for path in paths]
+    page.write(copy.spec, copy.results, copy.out)
+    assert [path.read_bytes() for path in paths] == before
+    with zipfile.ZipFile(paths[1]) as archive:
+        names = archive.namelist()
+        assert archive.read("hadaptive-demo/paper_tables/index.html") == before[0]
+    assert len([name for name in names if name.endswith("record.json")]) == len(contents.records) > 50
+    assert "hadaptive-demo/results/demo/cifar100/hadaptive_net_s/dysoft/seed0/record.json" in names
+
+
+def test_without_records_the_page_says_so(tmp_path: Path) -> None:
+    contents = gather(experiments.bundle(params()), tmp_path / "results", tmp_path)
+    text = page.html(contents)
+    assert contents.measured == 0 and "0 of " in text and "nothing was run" in text
+    assert {empty.reason for empty in contents.empty} >= {"not run"}
+
+
+def test_a_long_curve_is_drawn_from_few_points_with_its_ends() -> None:
+    entries = [{"epoch": n, "train_loss": 1 / n, "lr": 1.0, "note": "x"} for n in range(1, 501)]
+    epochs, (plot,) = plots(entries)
+    assert plot["title"] == "loss" and plot["lines"][0][0] == "train"
+    assert len(epochs) == POINTS == len(plot["lines"][0][1]) and (epochs[0], epochs[-1]) == (1, 500)
+    assert plots([{"epoch": 1, "train_loss": None}])[1] == [] and plots(None) == ([], [])
+    _, gap = plots([{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": None}])
+    assert gap[0]["lines"][0][1] == [2.0, None]
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["epoch", "recipe", "last"]), inner),
+    max_leaves=4,
+)
+NAMES = ("metrics", "curve", "environment", "run", "checkpoints", "data", "wall_s", "peak_memory_bytes", "settings")
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), ODD, min_size=1))
+@example({"wall_s": float("inf"), "peak_memory_bytes": 10**400})
+@example({"curve": [{"epoch": float("nan"), "a": float("inf")}, {"a": 10**400, "b": 1}], "metrics": [float("nan")]})
+@example({"environment": {"git_dirty": []}, "metrics": {"a": float("nan")}, "checkpoints": {"last": 1}})
+def test_no_record_is_too_odd_to_be_shown(record: dict[str, Any]) -> None:
+    found = Evidence("a", Path("a/record.json"), "done", EDITED, record)
+    json.dumps(lean(found, Shared(), Shared()), allow_nan=False)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(1.23, "1.2 s"), (59.6, "1 min"), (192.4, "3 min 12 s"),
+                                               (18420, "5 h 7 min"), (None, "")])  # fmt: skip
+def test_durations(seconds: Any, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.slow
+def test_three_thousand_records_in_half_a_minute(tmp_path: Path) -> None:
+    scale = {"seeds": list(range(54)), "tasks": {"cifar100": {"dataset": "digits"}}}
+    spec = experiments.bundle(params(scales={"demo": scale}))
+    results, out = tmp_path / "results", tmp_path / "paper_tables"
+    count = fill(spec, results, epochs=200)
+    assert count > 3000
+    outputs(spec, results, out)
+    started = time.process_time()
+    _, paths = page.write(spec, results, out)
+    taken = time.process_time() - started
+    print(f"{count} records: {taken:.1f} s, {[path.stat().st_size / 2**20 for path in paths]} MiB")
+    assert taken < 30

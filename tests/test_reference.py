@@ -1,0 +1,80 @@
+"""Records that came with the project: taken with exactly the settings asked for, and never with others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hadaptive import config, experiments
+from hadaptive.errors import UserError
+from hadaptive.paper.spec import records_needed
+from hadaptive.records import write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+VALUES = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def params(**changes: Any) -> config.Params:
+    return config.check({**VALUES, **changes})
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose reference holds a training and a latency of MobileNetV3-S at scale demo."""
+    monkeypatch.chdir(tmp_path)
+    given = params()
+    training = experiments.runs(given)["cifar100/mobilenetv3_small_100/base/seed0"]
+    latency = experiments.measures(given)["latency/mobilenetv3_small_100/base"]
+    root = tmp_path / "results/reference/demo"
+    write_json(root / training.id / "record.json", {"id": training.id, "run": json.loads(training.dumps())})
+    write_json(root / latency.id / "record.json", {"id": latency.id, **json.loads(latency.dumps())})
+    return root
+
+
+def taken(given: config.Params) -> list[str]:
+    spec = experiments.tables(given)["table7"]
+    paths = [path.as_posix() for path in records_needed(spec) if path.is_relative_to("results/reference")]
+    assert [f"results/reference/demo/{each}/record.json" for each in spec.reference] == paths
+    return list(spec.reference)
+
+
+def test_records_with_the_settings_asked_for_are_taken_and_said(kept: Path) -> None:
+    given = params()
+    assert taken(given) == ["latency/mobilenetv3_small_100/base", "cifar100/mobilenetv3_small_100/base/seed0"]
+    assert "; 2 of 57 records came with the project" in experiments.tables(given)["table7"].about
+    assert experiments.tables(given)["table8"].reference == ()
+
+
+def test_with_other_settings_a_run_is_run(kept: Path) -> None:
+    scales = json.loads(json.dumps(VALUES["scales"]))
+    scales["demo"]["tasks"]["cifar100"]["recipe"]["epochs"] = 4
+    assert taken(params(scales=scales)) == ["latency/mobilenetv3_small_100/base"]
+    scales["demo"]["latency"]["runs"] = 101
+    assert taken(params(scales=scales)) == []
+    assert taken(params(scale="cpu", models=["mobilenetv3_small_100"])) == []
+
+
+def test_reference_false_runs_everything(kept: Path) -> None:
+    assert taken(params(reference=False)) == []
+
+
+def test_a_damaged_reference_record_is_named(kept: Path) -> None:
+    path = kept / "latency/mobilenetv3_small_100/base/record.json"
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"record\.json is damaged"):
+        taken(params())
+
+
+def test_seeds_of_a_model_stand_in_the_place_of_the_scales() -> None:
+    scales = json.loads(json.dumps(VALUES["scales"]))
+    scales["demo"]["seeds_of"] = {"starnet_s1": [3, 4]}
+    given = params(scales=scales)
+    asked = {run.seed for run in experiments.runs(given).values() if run.model == "starnet_s1"}
+    assert asked == {3, 4}
+    made = {str(run.folder / "record.json") for run in experiments.runs(given).values()}
+    needed = {str(path) for path in records_needed(experiments.tables(given)["table7"]) if "seed" in str(path)}
+    assert needed < made

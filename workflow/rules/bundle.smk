@@ -1,0 +1,46 @@
+rule bundle:
+    input:
+        [file for table in TABLES for file in files.table_files(table, PAPER_TABLES)],
+        [
+            file
+            for figure in FIGURES
+            for file in files.figure_files(figure, PAPER_TABLES)
+        ],
+        files.claims_files(PAPER_TABLES),
+        records_needed(BUNDLE),
+    output:
+        page=f"paper_tables/{files.PAGE}",
+        archive=f"paper_tables/{files.ARCHIVE}",
+    log:
+        "logs/paper/bundle.log",
+    params:
+        settings=PARAMS.model_dump_json(exclude_unset=True),
+        code=code_id("hadaptive.paper.bundle.page"),
+        texts=file_id(
+            "hadaptive/paper/bundle/templates",
+            "hadaptive/paper/published",
+            "hadaptive/paper/errata.yaml",
+        ),
+    shell:
+        "python -m hadaptive bundle --params {params.settings:q} > {log} 2>&1"
+
+
+# Only on request, as it needs LaTeX: snakemake paper_tables/paper.pdf
+rule pdf:
+    input:
+        [file for table in TABLES for file in files.table_files(table, PAPER_TABLES)],
+        [
+            file
+            for figure in FIGURES
+            for file in files.figure_files(figure, PAPER_TABLES)
+        ],
+    output:
+        f"paper_tables/{files.PDF}",
+    log:
+        "logs/paper/pdf.log",
+    params:
+        settings=PARAMS.model_dump_json(exclude_unset=True),
+        code=code_id("hadaptive.paper.pdf"),
+        texts=file_id("hadaptive/paper/templates/paper.tex.j2"),
+    shell:
+        "python -m hadaptive pdf --params {params.settings:q} > {log} 2>&1"

@@ -1,0 +1,14 @@
+# What `dvc metrics` and `dvc plots` read: the cells of every table, a file a row, and the curves of all Runs behind them.
+rule metrics:
+    input:
+        sorted({str(p) for spec in TABLES.values() for p in records_needed(spec)}),
+    output:
+        curves=f"results/{SCALE}/curves.csv",
+        cells=experiments.metric_files(PARAMS),
+    log:
+        f"logs/{SCALE}/metrics.log",
+    params:
+        spec=experiments.metrics(PARAMS).model_dump_json(exclude_defaults=True),
+        code=code_id("hadaptive.paper.metrics"),
+    shell:
+        "python -m hadaptive metrics --spec {params.spec:q} > {log} 2>&1"
