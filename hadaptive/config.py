@@ -16,8 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
 from hadaptive.explain.settings import ExplainSettings, named_photos
-from hadaptive.recipes import DetectionRecipe, Recipe, TextRecipe
+from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
 from hadaptive.run import Name
+from hadaptive.search.space import Space
 
 
 class Strict(BaseModel):
@@ -81,6 +82,13 @@ class TextTask(Task):
     recipe: TextRecipe = Field(default_factory=lambda: TextRecipe.model_validate({}))
 
 
+class SearchTask(Task):
+    """What architectures are searched on, and how; the spaces stand under `search`."""
+
+    recipe: SearchRecipe = Field(default_factory=lambda: SearchRecipe.model_validate({}))
+    seeds: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=1, description="null: the scale's")
+
+
 class Latency(Strict):
     """How latency is measured: one image, 224 px, ONNX Runtime (section 5.3, appendix A.4)."""
 
@@ -97,12 +105,14 @@ class Tasks(Strict):
     coco: DetectionTask | None = None
     sst2: TextTask | None = None
     mnli: TextTask | None = None
+    search: SearchTask | None = None
 
-    def named(self) -> dict[str, ClassificationTask | DetectionTask | TextTask]:
+    def named(self) -> dict[str, ClassificationTask | DetectionTask | TextTask | SearchTask]:
         """The tasks there are, by name."""
         return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
 
 
+FOUND = "hadaptive_net_found"  # the model that a search finds; its variants are the spaces
 MAX_CHANNELS = 256  # kernels.dispatch.MAX_K, which cannot be imported here: it comes with torch
 
 
@@ -155,6 +165,7 @@ class Params(Strict):
     text: dict[Name, TextModel] = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(default_factory=dict)
     detection: dict[Name, Model] = Field(min_length=1, description="backbones of SSD, the rows of Table 6")
+    search: dict[Name, Space] = Field(default_factory=dict, description="spaces of the architecture search, by table")
     data: DataSettings = Field(default_factory=DataSettings)
     explain: ExplainSettings = Field(default_factory=ExplainSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
@@ -164,7 +175,7 @@ class Params(Strict):
         scales, zoo = list(self.scales), list({**self.zoo, **self.detection, **self.text})
         _known("scale", self.scale, scales, at=("scale",))
         for model in self.models if self.models != "all" else []:
-            _known("model", model, zoo, at=("models",))
+            _known("model", model, [*zoo, FOUND], at=("models",))
         for name, variant in self.variants.items():
             for model in variant.of:
                 _known("model", model, zoo, at=("variants", name, "of"))
@@ -183,13 +194,26 @@ class Params(Strict):
             raise _Named(("explain", "images"), str(error)) from None
         for name, scale in self.scales.items():
             for task, settings in scale.tasks.named().items():
-                _known("data set", settings.dataset, list(DATASETS), at=("scales", name, "tasks", task, "dataset"))
+                at = ("scales", name, "tasks", task)
+                _known("data set", settings.dataset, list(DATASETS), at=(*at, "dataset"))
+                if isinstance(settings, SearchTask):
+                    _differ("seeds", settings.seeds or [], at=(*at, "seeds"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
             for model, seeds in scale.seeds_of.items():
                 _known("model", model, zoo, at=("scales", name, "seeds_of", model))
                 _differ("seeds", seeds, at=("scales", name, "seeds_of", model))
             for axis in ("batches", "channels", "sizes"):
                 _differ(axis, getattr(scale.kernels, axis), at=("scales", name, "kernels", axis))
+        return self
+
+    @model_validator(mode="after")
+    def _spaces_can_be_built(self) -> Params:
+        for name, space in self.search.items():
+            for at, problem in space.problems():
+                raise _Named(("search", name, *at), problem)
+            for scale in self.scales.values():
+                for at, problem in space.shapes(scale.tasks.search.recipe.image_size) if scale.tasks.search else ():
+                    raise _Named(("search", name, *at), problem)
         return self
 
 

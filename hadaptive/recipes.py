@@ -108,3 +108,24 @@ class TextRecipe(BaseModel):
 def epochs(recipe: Recipe | DetectionRecipe | TextRecipe) -> str:
     """Number of epochs, in words."""
     return f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
+
+
+class SearchRecipe(Recipe):
+    """How an architecture is searched (appendix A.1). Defaults are the paper's settings."""
+
+    epochs: int = Field(250, ge=1, description="passes over the part of the training set that trains weights")
+    lr: float = Field(3e-3, gt=0, description="AdamW's learning rate for weights at its peak")
+    warmup: float = Field(0.0, ge=0, lt=1, description="part of all steps with linear warm-up, cosine to 0 after it")
+    compile: Literal[False] = Field(False, description="not for a search, whose path changes at every step")
+    lr_architecture: float = Field(3e-4, gt=0, description="AdamW's learning rate for architecture parameters")
+    weight_decay_architecture: float = Field(0.0, ge=0, description="of architecture parameters; the paper says none")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradients, of weights and of architecture each")
+    tau_max: float = Field(4.0, gt=0, description="temperature in the first epoch")
+    tau_min: float = Field(0.1, gt=0, description="temperature in the last epoch")
+    tau_decay: Literal["linear", "exponential", "cosine"] = Field("linear", description="the paper names all three")
+    protocol: Literal["held_out", "paper"] = Field(
+        "held_out",
+        description="architecture steps on a held-out part of the training set; `paper`: on the test set, as in the "
+        "authors' code",
+    )
+    held_out: float = Field(0.5, gt=0, lt=1, description="part of the training set that is held out for them")

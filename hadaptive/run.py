@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hadaptive.recipes import DetectionRecipe, Recipe, TextRecipe
+from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
+from hadaptive.search.space import Space
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -63,6 +64,18 @@ class Classification(Run):
     """A training of an image classifier (section 5.3)."""
 
     recipe: Recipe
+
+
+class Search(Run):
+    """An architecture search in one space (appendix A.1 and A.3); its variant is the space's name."""
+
+    space: Space
+    recipe: SearchRecipe
+
+    @property
+    def id(self) -> str:
+        """For example `search/table3/seed0`."""
+        return f"{self.task}/{self.variant}/seed{self.seed}"
 
 
 class Detection(Run):

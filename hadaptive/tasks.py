@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hadaptive.run import Classification, Detection, Run, Text
+from hadaptive.run import Classification, Detection, Run, Search, Text
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Task:
 CLASSIFICATION = Task(Classification, "hadaptive.train.classify", "top1_last", "top-1 (%)")
 DETECTION = Task(Detection, "hadaptive.train.detect", "map_last", "mAP (%)")
 TEXT = Task(Text, "hadaptive.train.text", "top1_last", "accuracy (%)")
+SEARCH = Task(Search, "hadaptive.search.train", "top1_last", "top-1 (%) of the net it prefers")
 TASKS = {
     "cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION, "coco": DETECTION, "sst2": TEXT, "mnli": TEXT,
+    "search": SEARCH,
 }  # fmt: skip

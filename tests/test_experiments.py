@@ -19,6 +19,7 @@ from hadaptive.run import (
     ExpansionMeasure,
     ExplainMeasure,
     KernelMeasure,
+    Search,
     Text,
     VarianceMeasure,
 )
@@ -68,7 +69,8 @@ def test_one_line_adds_a_baseline_a_variant_a_seed() -> None:
     assert set(added) - set(before) == {"cifar100/hadaptive_net_s/slow_tau/seed0"}
     assert added["cifar100/hadaptive_net_s/slow_tau/seed0"].options == {"tau_step": 0.005}
     scales = {**VALUES["scales"], "demo": {**VALUES["scales"]["demo"], "seeds": [0, 1]}}
-    assert len(experiments.runs(params(scales=scales))) == 2 * len(before)
+    trainings = [run for run in before.values() if not isinstance(run, Search)]  # searches have seeds of their own
+    assert len(experiments.runs(params(scales=scales))) == len(before) + len(trainings)
 
 
 def test_a_selection_restricts_runs_and_says_so_in_the_table() -> None:
@@ -286,7 +288,7 @@ def test_what_the_net_is_made_of_decides_when_it_is_described_again() -> None:
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = experiments.claims(params())
     assert set(spec.tables) == {
-        "table1", "table2", "table5", "table6", "table8", "table13", "figure3_table", "v1_table1",
+        "table1", "table2", "table3", "table5", "table6", "table8", "table13", "figure3_table", "v1_table1",
     }  # fmt: skip
     needed = records_needed(spec)
     assert len(needed) == len(set(needed))
@@ -331,3 +333,35 @@ def test_the_picture_is_of_the_largest_of_our_nets() -> None:
     assert experiments.figures(params())["figure_detections"].records == ("coco/hadaptive_net_l/dysoft/seed0",)
     few = params(models=["hadaptive_net_s", "mobilenetv3_small_100"])
     assert experiments.figures(few)["figure_detections"].records == ("coco/hadaptive_net_s/dysoft/seed0",)
+
+
+def test_a_found_net_depends_on_its_searches_and_baselines_know_nothing_of_them() -> None:
+    given = params()
+    runs = experiments.runs(given)
+    run, seeds = (
+        runs["cifar100/hadaptive_net_found/table10/seed0"],
+        VALUES["scales"]["demo"]["tasks"]["search"]["seeds"],
+    )
+    searched = [f"results/demo/search/table10/seed{seed}/record.json" for seed in seeds]
+    assert experiments.depends_on(run) == searched
+    assert experiments.depends_on(experiments.measures(given)["complexity/hadaptive_net_found/table10"]) == searched
+    assert experiments.depends_on(runs["cifar100/starnet_s1/base/seed0"]) == []
+    assert set(map(str, records_needed(experiments.tables(given)["table10"]))) == set(searched)
+    assert experiments.trainer_code(run) == ("hadaptive.train.classify", "hadaptive.nn.found")
+    search = runs["search/table10/seed0"]
+    assert isinstance(search, Search) and Search.model_validate_json(search.dumps()) == search
+    for module in ("hadaptive.train.classify", "hadaptive.measure.record"):
+        assert not [name for name in identity.closure(module) if "search" in name or name.endswith((".ach", ".found"))]
+    assert "hadaptive.nn.ach" in identity.closure(experiments.trainer_code(search)[0])
+
+
+def test_searches_are_left_out_by_a_scale_or_a_selection() -> None:
+    found = "hadaptive_net_found"
+    assert {run.model for run in experiments.runs(params(models=[found])).values()} == {found, "hadaptive_net"}
+    demo = {**VALUES["scales"]["demo"], "tasks": {"cifar100": VALUES["scales"]["demo"]["tasks"]["cifar100"]}}
+    without = params(scales={**VALUES["scales"], "demo": demo})
+    assert not [run for run in experiments.runs(without).values() if isinstance(run, Search) or run.model == found]
+    spec = experiments.tables(without)["table3"]
+    assert spec.sources["search"].absent == "not part of scale demo" and records_needed(spec) == []
+    assert records_needed(experiments.figures(without)["figure_search"]) == []
+    assert experiments.runs(params(scale="paper"))["search/table3/seed2"].recipe.epochs == 250

@@ -6,27 +6,29 @@ import argparse
 import json
 from pathlib import Path
 
-from hadaptive.cli.common import Verb, prepared
-from hadaptive.errors import UserError
+from hadaptive.cli.common import Verb, params, prepared
+from hadaptive.errors import UserError, nearest
 
 
 def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bench = verb("bench", _bench, "ratios of ways of doing one thing, side by side in one run")
     bench.add_argument(
-        "what", choices=["train", "kernels", "onnx"],
-        help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export",
+        "what", choices=["train", "kernels", "onnx", "search"],
+        help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export; "
+        "search: a step of the architecture search against plain steps of its paths",
     )  # fmt: skip
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="train: one; onnx: any (default: ours)")
-    bench.add_argument("--dataset", default="cifar100", help="train")
-    bench.add_argument("--image-size", type=int, default=64, help="train")
+    bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
+    bench.add_argument("--dataset", default="cifar100", help="train, search")
+    bench.add_argument("--image-size", type=int, default=64, help="train, search")
     bench.add_argument("--runs", type=int, default=100, help="onnx")
     bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
     bench.add_argument("--out", type=Path, help="JSON record (kernels: default results/bench/kernels.json)")
 
 
 def _bench(a: argparse.Namespace) -> None:
-    {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx}[a.what](a)
+    {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx, "search": _bench_search}[a.what](a)
 
 
 def _bench_train(a: argparse.Namespace) -> None:
@@ -35,6 +37,16 @@ def _bench_train(a: argparse.Namespace) -> None:
     data = prepared(a.dataset)
     model = (a.models or ["hadaptive_net_s"])[0]
     print(json.dumps(loop_ratio(model, data, image_size=a.image_size, threads=a.threads), indent=1))
+
+
+def _bench_search(a: argparse.Namespace) -> None:
+    from hadaptive.search.bench import search_ratio
+
+    spaces, data = params(a).search, prepared(a.dataset)
+    if a.space not in spaces:
+        raise UserError(f"no search space {a.space!r} in params.yaml.{nearest(a.space, list(spaces))}")
+    found = search_ratio(spaces[a.space], data, image_size=a.image_size, threads=a.threads)
+    print(json.dumps({"space": a.space, **found}, indent=1))
 
 
 def _bench_kernels(a: argparse.Namespace) -> None:

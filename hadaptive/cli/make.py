@@ -9,9 +9,13 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hadaptive.cli.common import Verb, params, prepared
 from hadaptive.errors import UserError
+
+if TYPE_CHECKING:
+    from hadaptive.run import Measure
 
 
 def add(verb: Verb) -> None:
@@ -62,6 +66,7 @@ def _train(a: argparse.Namespace) -> None:
             os.execv(sys.executable, [sys.executable, *launch, *sys.argv[1:]])
     from hadaptive.experiments import find, trainer_code
     from hadaptive.identity import code_id
+    from hadaptive.search.found import NothingFound, settled
     from hadaptive.tasks import TASKS
 
     if a.run.startswith("{"):
@@ -69,34 +74,55 @@ def _train(a: argparse.Namespace) -> None:
     else:
         run = find(params(a), a.run)
     data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
-    code = code_id(*trainer_code(run))
+    code, trainer, more = code_id(*trainer_code(run)), task.trainer, {}
+    try:
+        run = run.model_copy(update={"options": settled(run.options, run.scale)})
+    except NothingFound as error:
+        trainer, more = "hadaptive.train.unmade", {"status": str(error)}
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
-        train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
+        train = import_module(trainer).train  # torch may look for GPUs only now that one is claimed
         ranks = import_module("hadaptive.train.ranks")
         with ranks.joined(device):
-            record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code)
+            record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code, **more)
             first = ranks.first()
-    reached = record["metrics"][task.metric]
+    reached = record["metrics"].get(task.metric)
     if first:
         print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
-def _export(a: argparse.Namespace) -> None:
-    from hadaptive.measure.record import describe
-    from hadaptive.records import write_json
+def _measure(a: argparse.Namespace) -> Measure:
     from hadaptive.run import Measure
 
-    measure = Measure.model_validate_json(a.measure)
-    write_json(measure.folder / "record.json", describe(measure, a.onnx, a.plain))
+    return Measure.model_validate_json(a.measure)
+
+
+def _settled(measure: Measure) -> Measure:
+    from hadaptive.search.found import settled
+
+    return measure.model_copy(update={"options": settled(measure.options, measure.scale)})
+
+
+def _export(a: argparse.Namespace) -> None:
+    from hadaptive.measure.record import describe, record
+    from hadaptive.records import write_json, write_text
+    from hadaptive.search.found import NothingFound
+
+    measure = _measure(a)
+    try:
+        found = describe(_settled(measure), a.onnx, a.plain)
+    except NothingFound as error:
+        for path in (a.onnx, a.plain):
+            write_text(path, "")
+        found = record(measure, {}) | {"status": str(error)}
+    write_json(measure.folder / "record.json", found)
 
 
 def _latency(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
     from hadaptive.measure.record import latency
     from hadaptive.records import write_json
-    from hadaptive.run import Measure
 
-    measure = Measure.model_validate_json(a.measure)
+    measure = _settled(_measure(a))
     with claimed() as device:
         write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
 

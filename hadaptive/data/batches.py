@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,11 +81,29 @@ class Batches:
         self.augment = Augment(source.source_hw, image_size, manifest["mean"], manifest["std"], self.pad, device)
         subset = None if examples is None else torch.from_numpy(balanced_subset(source.labels.cpu().numpy(), examples))
         self.subset = torch.arange(len(source.labels), device=device) if subset is None else subset.to(device)
+        self.batch_size = batch_size
+        self._count()
+
+    def _count(self) -> None:
         self.examples = len(self.subset)
-        if train and min(self.examples, batch_size) < 2:
-            raise ValueError(f"training needs batches of 2 or more, got {batch_size} of {self.examples} examples")
-        self.sizes = batch_sizes(self.examples, batch_size, avoid_one=train)
+        if self.train and min(self.examples, self.batch_size) < 2:
+            raise ValueError(f"training needs batches of 2 or more, got {self.batch_size} of {self.examples} examples")
+        self.sizes = batch_sizes(self.examples, self.batch_size, avoid_one=self.train)
         self.steps = len(self.sizes)
+
+    def divided(self, share: float) -> tuple[Batches, Batches]:
+        """The same batches of two parts of the examples, both class-balanced; the second holds `share` of them.
+
+        Raises ValueError where a part is too small to be trained on.
+        """
+        labels_N = self.source.labels[self.subset].cpu().numpy()
+        second_N = torch.zeros(self.examples, dtype=torch.bool, device=self.device)
+        second_N[torch.from_numpy(balanced_subset(labels_N, max(1, round(share * self.examples))))] = True
+        parts = copy.copy(self), copy.copy(self)
+        for part, chosen_N in zip(parts, (~second_N, second_N), strict=True):
+            part.subset = self.subset[chosen_N]
+            part._count()
+        return parts
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (x, y): x float32 (B, C, image_size, image_size), normalised; y int64 (B,); both on the device."""

@@ -20,7 +20,7 @@ def measures(params: Params) -> dict[str, Measure]:
     latency = params.scales[params.scale].latency
     found = [
         Measure(
-            scale=params.scale, kind=kind, model=model, variant=variant, options=options(params, variant),
+            scale=params.scale, kind=kind, model=model, variant=variant, options=options(params, variant, model),
             settings={**LATENCY_INPUT, **(latency.model_dump() if kind == "latency" else {})},
         )
         for model, variant in pairs(params)

@@ -6,12 +6,14 @@ from typing import TypeVar
 
 from hadaptive.config import Params
 from hadaptive.data.settings import DATASETS
+from hadaptive.errors import UserError
 from hadaptive.experiments import detection
 from hadaptive.experiments.executed import executed
 from hadaptive.experiments.explain import explain_figures, explain_measures
 from hadaptive.experiments.measures import TABLE4_NET, kernel_measures, variance_measure
 from hadaptive.experiments.overview import expansion_measure, overview_figures, table9
 from hadaptive.experiments.reference import usable
+from hadaptive.experiments.search_papers import found_table, search_figure, search_tables
 from hadaptive.experiments.selection import absent_tasks, all_pairs
 from hadaptive.experiments.text import text_pairs
 from hadaptive.paper.claims import CLAIM_TABLES
@@ -32,7 +34,11 @@ def tables(params: Params) -> dict[str, TableSpec]:
     of_detection = about(params, (detection.TASK,), latency=False)
     table6 = detection.table6(params, _sources(params, [detection.TASK])[detection.TASK], of_detection)
     own = {"table4": _table4(params), "table6": table6, "table7": _table7(params), "table9": table9(params)}
-    return _from_reference(params, own | grids)
+    found = found_table(params, about(params, latency=False), _sources(params, ["complexity", "cifar100"]))
+    others = {**own, **grids, "found": found}
+    for name in set(others) & set(params.search):
+        raise UserError(f"params.yaml: search.{name}: there is a table of that name already; call the space otherwise")
+    return _from_reference(params, {**others, **search_tables(params)})
 
 
 def figures(params: Params) -> dict[str, FigureSpec]:
@@ -48,6 +54,7 @@ def figures(params: Params) -> dict[str, FigureSpec]:
         FigureSpec(figure="figure_a2", scale=params.scale, demonstration=stand_in, about=shown, records=(variance.id,)),
         detection.figure(params, about(params, (detection.TASK,), latency=False)),
         *explain_figures(params, about(params, latency=False)),
+        search_figure(params),
     )
     return _from_reference(params, {figure.figure: figure for figure in found})
 
@@ -58,7 +65,7 @@ def claims(params: Params) -> ClaimsSpec:
     found = ClaimsSpec(
         scale=params.scale,
         demonstration=params.scales[params.scale].stand_in,
-        tables={name: known[name] for name in CLAIM_TABLES},
+        tables={name: known[name] for name in CLAIM_TABLES if name in known},
         variance=variance_measure(params).id,
         explained=tuple(measure.id for measure in explain_measures(params).values()),
         expansions=expansion_measure(params).id,

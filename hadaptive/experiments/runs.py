@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hadaptive.config import ClassificationTask, Params
+from hadaptive.config import FOUND, ClassificationTask, Params
 from hadaptive.errors import UserError, nearest
 from hadaptive.experiments.detection import detections
+from hadaptive.experiments.search import searches
 from hadaptive.experiments.selection import absent_tasks, options, pairs, seeds
 from hadaptive.experiments.text import texts
 from hadaptive.run import Classification, Run
@@ -20,7 +21,7 @@ from hadaptive.tasks import TASKS
 def runs(params: Params) -> dict[str, Run]:
     """Every training of the chosen scale, by id. Tasks whose data cannot be had are left out (see `absent_tasks`)."""
     absent = absent_tasks(params)
-    found = (*_classifiers(params, absent), *detections(params, absent), *texts(params, absent))
+    found = (*_classifiers(params, absent), *detections(params, absent), *texts(params, absent), *searches(params))
     return {run.id: run for run in found}
 
 
@@ -31,8 +32,9 @@ def _classifiers(params: Params, absent: Mapping[str, str]) -> Iterator[Classifi
         for model, variant in pairs(params):
             for seed in seeds(params, model):
                 yield Classification(
-                    scale=params.scale, task=task, model=model, variant=variant, options=options(params, variant),
-                    dataset=settings.dataset, recipe=settings.recipe, seed=seed,
+                    scale=params.scale, task=task, model=model, variant=variant,
+                    options=options(params, variant, model), dataset=settings.dataset, recipe=settings.recipe,
+                    seed=seed,
                 )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ def find(params: Params, run_id: str) -> Run:
 def code_of(model: str, options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """Modules that make a model besides the zoo: only ours and retrofits have some, so ACH retrains no baseline."""
     ours = ("hadaptive.nn.hadaptive_net",) if model.startswith("hadaptive_net") else ()
+    ours = ("hadaptive.nn.found",) if model == FOUND else ours
     if (options or {}).get("feed_forward") == "ach":
         return ("hadaptive.nn.text_ach",)
     return (*ours, "hadaptive.nn.retrofit") if "retrofit" in (options or {}) else ours

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from hadaptive.config import Params
+from hadaptive.config import FOUND, Params
 from hadaptive.data.settings import available
+from hadaptive.experiments.search import found_options, found_pairs
 from hadaptive.tasks import TASKS
 
 
-def options(params: Params, variant: str) -> dict[str, object]:
-    """Keyword arguments that a variant gives its model's builder; `base` gives none."""
+def options(params: Params, variant: str, model: str = "") -> dict[str, object]:
+    """Keyword arguments that a variant gives its model's builder; `base` gives none. Of a found net: its searches."""
+    if model == FOUND:
+        return found_options(params, variant)
     return dict(params.variants[variant].options) if variant in params.variants else {}
 
 
 def pairs(params: Params) -> list[tuple[str, str]]:
-    """(model, variant) of every model selected: first the variant that Table 7 shows, then the others in file order."""
-    return [pair for pair in all_pairs(params) if selected(params, pair[0])]
+    """(model, variant) of every model selected: first the variant that Table 7 shows, then the others in file order.
+
+    Last the nets that the searches find.
+    """
+    return [pair for pair in all_pairs(params) if selected(params, pair[0])] + found_pairs(params)
 
 
 def all_pairs(params: Params) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class ConvNormAct(nn.Sequential):
     """Convolution without bias, batch norm, and hardswish if `act`: [B, in, H, W] -> [B, out, H', W'].
 
-    At stride 1 space is kept (odd kernels); at stride 2 the kernel is 2 whatever is asked and H' = floor(H / 2).
+    At stride 1 space is kept; at stride 2 H' = floor(H / 2) for an even kernel and ceil(H / 2) for an odd one.
     """
 
     def __init__(
@@ -26,10 +26,8 @@ class ConvNormAct(nn.Sequential):
         groups: int = 1,
         act: bool = True,
     ) -> None:
-        if stride == 2:
-            kernel, padding = 2, 0
-        else:
-            padding = kernel // 2
+        even = kernel % 2 == 0
+        padding: int | str = "same" if even and stride == 1 else (kernel - 1) // 2
         conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
         super().__init__(conv, nn.BatchNorm2d(out_channels), *([nn.Hardswish()] if act else []))
 

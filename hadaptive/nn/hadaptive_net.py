@@ -6,6 +6,7 @@ as the paper says. `as_released=True` puts batch norm where that configuration h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -38,13 +39,17 @@ class Ghost(NamedTuple):
 
 
 class ACH(NamedTuple):
-    """Adaptive bottleneck that expands by the products of k channels. `bn`: batch norm in `as_released`."""
+    """Adaptive bottleneck that expands by the products of k channels.
+
+    `bn`: batch norm in `as_released`; `norm`: the normaliser of this row, where it is not that of the whole net.
+    """
 
     k: int
     out: int
     kernel: int
     stride: int = 1
     bn: bool = False
+    norm: str | None = None
 
 
 Row = CNA | Ghost | ACH
@@ -116,6 +121,11 @@ NETS: dict[str, tuple[Row, ...]] = {
 }
 
 
+def rows_of(name: str, options: Mapping[str, Any]) -> tuple[Row, ...]:
+    """The rows of a net by name; options change none."""
+    return NETS[name]
+
+
 def min_image_size(rows: tuple[Row, ...]) -> int:
     """The smallest square input, in pixels: every stride-2 row halves it, rounding down, and one pixel must be left."""
     return int(2 ** sum(row.stride == 2 for row in rows))
@@ -137,8 +147,8 @@ def build_row(
     elif all_ghost:
         expansion = GhostExpansion(in_channels, 1 + Fraction(row.k * (row.k - 1), 2 * in_channels))
     else:
-        released = {"norm": "batchnorm"} if as_released and row.bn else {}
-        expansion = AdaptiveCrossHadamard(in_channels, row.k, **(ach | released))
+        norm = "batchnorm" if as_released and row.bn else row.norm
+        expansion = AdaptiveCrossHadamard(in_channels, row.k, **(ach | ({"norm": norm} if norm else {})))
     return AdaptiveBottleneck(in_channels, row.out, expansion, row.kernel, row.stride)
 
 
@@ -178,9 +188,7 @@ class HadaptiveNet(nn.Module):
         self.features = nn.Sequential(*(build_row(row, width, **ach) for row, width in zip(rows, widths, strict=False)))
         self.head = nn.Sequential(nn.Linear(self.num_features, head_hidden_size), nn.Hardswish(), nn.Dropout(drop_rate))
         self.classifier = _classifier(head_hidden_size, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.xavier_normal_(module.weight)
+        initialise(self)
 
     def forward_features(self, x_BCHW: Tensor) -> Tensor:
         """The unpooled feature map [B, num_features, H', W']."""
@@ -209,6 +217,13 @@ class HadaptiveNet(nn.Module):
         self.classifier = _classifier(self.head_hidden_size, num_classes).to(like.device, like.dtype)
         if isinstance(self.classifier, nn.Linear):
             nn.init.xavier_normal_(self.classifier.weight)
+
+
+def initialise(model: nn.Module) -> None:
+    """Xavier normal for every convolution and linear weight of the model, as the authors' code has it."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_normal_(module.weight)
 
 
 def _classifier(in_features: int, num_classes: int) -> nn.Module:

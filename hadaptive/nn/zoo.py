@@ -9,7 +9,10 @@ from typing import Any, cast
 from torch import nn
 
 # By name and not by import: what a baseline's code depends on must not contain our nets.
-_OURS = {f"hadaptive_net_{size}": "hadaptive.nn.hadaptive_net" for size in "sml"}
+_OURS = {
+    **{f"hadaptive_net_{size}": "hadaptive.nn.hadaptive_net" for size in "sml"},
+    "hadaptive_net_found": "hadaptive.nn.found",
+}
 
 
 def _source(name: str) -> str:
@@ -54,12 +57,12 @@ def reparameterize(model: nn.Module) -> nn.Module:
     return cast(nn.Module, fused.eval())
 
 
-def min_image_size(name: str) -> int:
+def min_image_size(name: str, **options: Any) -> int:
     """The smallest square input, in pixels: exact for our nets and GhostNetV3, 32 (five halvings) for the others.
 
-    Raises ValueError for an unknown name.
+    `options` as for `create_model`. Raises ValueError for an unknown name.
     """
     if _source(name) == "ours":
         module = import_module(_OURS[name])
-        return int(module.min_image_size(module.NETS[name]))
+        return int(module.min_image_size(module.rows_of(name, options)))
     return 33 if name.startswith("ghostnetv3") else 32  # GhostNetV3 halves once more, inside its last blocks

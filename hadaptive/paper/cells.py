@@ -33,6 +33,7 @@ class Cell:
 
     A cell with a value may carry a remark too (some seeds diverged). `printed` is a published value as its authors
     typeset it; a cell with it has n = 0. `records` are the ids of the records it was made from, none for printed ones.
+    What an empty cell has as `printed` is set in the place of a footnote.
     """
 
     value: float | None = None

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hadaptive.paper import complexity, focus, normaliser
+from hadaptive.paper import complexity, focus, normaliser, preference
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.findings import Finding, Findings
 from hadaptive.paper.frames import TABLES
@@ -132,6 +132,8 @@ CLAIMS = (
           "it lowers it, and in both of the last two it is best", "Table 2", _blocks("top1")),
     Claim("2, v1", "The same with the first version's module, with which the paper's numbers were made", "Table 2",
           _blocks("top1_v1")),
+    Claim("3", "The search picks Ghost in shallow layers and ACH from the eleventh on, DySoft most among its curves",
+          "Table 3", findings=preference.findings),
     Claim("5", "Every component of ACH helps, and batch norm in the place of DySoft is worst", "Figure 3",
           _all("figure3_table", "top1", *(("ACH", row) for row in _PARTS), *((row, _PARTS[3]) for row in _PARTS[:3]))),
     Claim("6", "ACH in the last two blocks raises the accuracy of MobileNetV3-S, ShuffleNetV2 and StarNet-S1, lowers "
@@ -160,12 +162,13 @@ CLAIMS = (
           _all("v1_table1", "top1", ("CrossHadaNorm", "(2) batch norm"),
                ("CrossHadaNorm", "(1) unnormalised features"))),
 )  # fmt: skip
-CLAIM_TABLES = tuple(dict.fromkeys(each.table for claim in CLAIMS for each in claim.expects))
+COMPARED = tuple(dict.fromkeys(each.table for claim in CLAIMS for each in claim.expects))
+CLAIM_TABLES = (*COMPARED, preference.TABLE)
 
 
 def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
     """Every claim on the records as they are; what is missing makes a comparison "not run", never an error."""
-    tables = {name: _Table(spec, name, results_root) for name in CLAIM_TABLES}
+    tables = {name: _Table(spec, name, results_root) for name in COMPARED}
     judged = []
     for claim in CLAIMS:
         parts = [tables[each.table].verdict(each) for each in claim.expects]
@@ -263,7 +266,8 @@ class _Table:
 
 def _of(finding: Finding) -> Verdict:
     verdict = {True: HOLDS, False: CONTRADICTED, None: NOISE if finding.measured else NOT_RUN}[finding.true]
-    return Verdict(finding.said, verdict, finding.because, demonstration=finding.demonstration)
+    paper = {True: HOLDS, False: CONTRADICTED, None: ""}[finding.paper]
+    return Verdict(finding.said, verdict, finding.because, paper, finding.demonstration)
 
 
 def _worst(verdicts: Sequence[str]) -> str:

@@ -11,13 +11,17 @@ from hadaptive.paper.spec import ClaimsSpec
 
 @dataclass(frozen=True)
 class Finding:
-    """A part of a claim: true, false, or None where it cannot be told; then `measured` tells noise from absence."""
+    """A part of a claim: true, false, or None where it cannot be told; then `measured` tells noise from absence.
+
+    `paper`: whether the paper's own numbers say so; None where it prints none.
+    """
 
     said: str
     true: bool | None
     because: str
     measured: bool = True
     demonstration: bool = False
+    paper: bool | None = None
 
 
 Findings = Callable[[ClaimsSpec, Path], Iterator[Finding]]  # of a spec and the root of the results

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.paper.cells import Remark, read_record
-from hadaptive.paper.frames import TABLES
+from hadaptive.paper.frames import frames_of
 from hadaptive.paper.spec import MetricsSpec, TableSpec, metrics_paths, record_ids
 from hadaptive.records import write_json, write_text
 
@@ -23,7 +23,7 @@ NOT_LEARNING = ("epoch", "lr", "examples_per_s", "wall_s")  # of a curve: settin
 
 def cells(spec: TableSpec, results_root: Path) -> dict[tuple[str, str], dict[str, float]]:
     """The measured cells of a table that show a number, by row (model, variant) and column."""
-    frame = TABLES[spec.table](spec, results_root)[0]
+    frame = frames_of(spec, results_root)[0]
     columns = [column for column in frame.columns if column.shown and column.role == "measured"]
     found: dict[tuple[str, str], dict[str, float]] = {}
     for n, row in enumerate(spec.rows):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.paper.cells import Cell, Remark, read_record
-from hadaptive.paper.frames import TABLES
+from hadaptive.paper.frames import frames_of
 from hadaptive.paper.frames.frame import Column, Frame
 from hadaptive.paper.spec import AnySpec, Row, TableSpec, record_path
 from hadaptive.records import RECORD, seal
@@ -81,7 +81,7 @@ class Place:
 
 def shown(spec: TableSpec, results_root: Path) -> tuple[Frame, Frame | None]:
     """A table as measured, and its version beside the published values, if it has one."""
-    frame, *others = TABLES[spec.table](spec, results_root)
+    frame, *others = frames_of(spec, results_root)
     return frame, others[0] if others else None
 
 

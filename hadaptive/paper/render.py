@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from hadaptive.errors import UserError, nearest
 from hadaptive.paper.escape import latex, markdown
-from hadaptive.paper.frames import TABLES
+from hadaptive.paper.frames import TABLES, frames_of
 from hadaptive.paper.frames.frame import WORDS, Column, Frame
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.view import panels
@@ -101,10 +101,10 @@ def render(spec: TableSpec, results_root: Path, out_dir: Path) -> list[Path]:
 
     Missing or failed records make empty cells, never an error. UserError for a table that has no frame function.
     """
-    if spec.table not in TABLES:
+    if not spec.heads and spec.table not in TABLES:
         raise UserError(f"no table {spec.table!r}.{nearest(spec.table, list(TABLES))}")
     written = {}
-    for frame in TABLES[spec.table](spec, results_root):
+    for frame in frames_of(spec, results_root):
         for suffix in ("tex", "md", "csv"):
             written[out_dir / f"{frame.stem}.{suffix}"] = table_csv(frame) if suffix == "csv" else text(frame, suffix)
     for path, content in written.items():

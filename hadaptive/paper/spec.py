@@ -34,6 +34,16 @@ class Row(_Model):
     group: int = 0  # a rule is drawn where it changes; the best of each group is bold
     said: dict[str, str] = Field(default_factory=dict)  # what columns of words hold: ticks, formulas
     absent: str | None = None  # why it is not run at all, e.g. "not in params.yaml"
+    underlined: bool = False  # its words are underlined
+    has: tuple[str, ...] | None = None  # columns in which it has something at all; None: in all
+
+
+class Head(_Model):
+    """A column that depends on params.yaml: its key, and what stands above it."""
+
+    key: Part
+    title: str
+    over: str = ""
 
 
 class Source(_Model):
@@ -41,7 +51,8 @@ class Source(_Model):
 
     seeds: tuple[int, ...] | None = None  # None: one record a model; a training has one record a seed
     seeds_of: dict[Part, tuple[int, ...]] = Field(default_factory=dict)  # models with other seeds than those
-    record: RecordId | None = None  # id of the one record that holds all rows, each under its variant's name
+    record: RecordId | None = None  # id of the record (of each seed's) that holds all rows, by their variants
+    flat: bool = False  # ids have no model: search/table3/seed0
     folder: Part | None = None  # None: the source's own name
     variants: dict[Part, Part] = Field(default_factory=dict)  # a row's variant -> the one this source reads instead
     absent: str | None = None  # why there is nothing to read, e.g. "ImageNet-1k not present"
@@ -64,6 +75,7 @@ class TableSpec(_Model):
     about: str  # one line on the scale: data set, image size, epochs, training examples
     reference: tuple[RecordId, ...] = ()  # those of its records that came with the project
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
+    heads: tuple[Head, ...] = ()  # columns that are not fixed
     sources: dict[Part, Source]
 
     @model_validator(mode="after")
@@ -169,9 +181,8 @@ AnySpec = TableSpec | FigureSpec | ClaimsSpec | BundleSpec
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
     """The ids of the records behind a row's cells of one source, one a seed for trainings."""
     found = spec.source(source)
-    if found.record is not None:
-        return [found.record]
-    stem = f"{found.folder or source}/{row.model}/{found.variants.get(row.variant, row.variant)}"
+    variant = found.variants.get(row.variant, row.variant)
+    stem = found.record or "/".join((found.folder or source, *([] if found.flat else [row.model]), variant))
     if found.seeds is None:
         return [stem]
     return [f"{stem}/seed{seed}" for seed in found.seeds_of.get(row.model, found.seeds)]

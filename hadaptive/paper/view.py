@@ -21,6 +21,7 @@ class Shown:
     mark: str = ""
     bold: bool = False
     arrow: str = ""
+    underlined: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,13 @@ def best(cells: Sequence[Cell], groups: Sequence[int], digits: int) -> list[bool
     return found
 
 
+def best_of_row(cells: Sequence[Cell], columns: Sequence[Column]) -> list[bool]:
+    """Which cells are the greatest of their row, compared as printed; a row with fewer than two has none."""
+    rounded = [None if c.value is None else round(c.value, k.digits) for c, k in zip(cells, columns, strict=True)]
+    known = [value for value in rounded if value is not None]
+    return [len(known) > 1 and value == max(known) for value in rounded]
+
+
 def panels(frame: Frame) -> list[Panel]:
     """The frame's sub-tables, ready to be set."""
     parts = frame.panels()
@@ -142,12 +150,16 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
     ]
     groups = [row.group for row in rows]
     bold = {c.key: best(frame.cells[c.key], groups, c.digits) if c.best else [False] * len(rows) for c in columns}
+    for n in range(len(rows)):
+        rivals = [c for c in columns if c.best_of_row]
+        for c, first in zip(rivals, best_of_row([frame.cells[c.key][n] for c in rivals], rivals), strict=True):
+            bold[c.key][n] |= first
     lines = [
         Line(
             row.label,
             row.cite,
             [
-                Shown(row.said.get(c.key, ""))
+                Shown(row.said.get(c.key, ""), underlined=row.underlined)
                 if c.role in WORDS
                 else _shown(frame.cells[c.key], n, c, bold[c.key][n], groups, footnotes)
                 for c in columns
@@ -159,7 +171,8 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
     concern = [note for note in frame.notes if note.source in {column.source for column in columns}]
     caption, notes = ([note.text for note in concern if note.in_caption is where] for where in (True, False))
     if any(map(any, bold.values())):
-        notes.append("Bold: the best of its group.")
+        by_row = any(column.best_of_row for column in columns)
+        notes.append(f"Bold: the {'greatest of its row' if by_row else 'best of its group'}.")
     return Panel(title, heads, _spans(columns), lines, footnotes.listed(), caption, notes)
 
 
@@ -200,11 +213,17 @@ def _shown(
     cells: Sequence[Cell], n: int, column: Column, bold: bool, groups: Sequence[int], notes: _Footnotes
 ) -> Shown:
     cell = cells[n]
+    if cell.value is None and cell.printed:
+        return Shown(cell.printed)
     mark = notes.mark(cell.remark)
     if cell.value is None:
         return Shown(mark=mark)
     text = cell.printed or number(cell.value, column.digits, signed=column.role == "difference")
     spread = number(cell.std, column.digits) if column.spread and cell.std is not None else ""
+    if column.percent and column.role == "measured" and 0 <= cell.value < 10**-column.digits:
+        text, spread = f"<{number(10**-column.digits, column.digits)}", ""
+    if column.percent:
+        text, spread = (text, f"{spread}%") if spread else (f"{text}%", "")
     first = cells[groups.index(groups[n])]
     return Shown(text, spread, mark, bold, _arrow(cell, first, column.digits) if column.arrow else "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from torch.nn import functional as F
 from hadaptive.data.batches import Batches, open_batches
 from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
+from hadaptive.recipes import Recipe
 from hadaptive.run import Classification
-from hadaptive.train.loop import Plan, fit
+from hadaptive.train.loop import History, Plan, fit
 from hadaptive.train.record import write
 from hadaptive.train.schedule import cosine
 from hadaptive.train.work import once
@@ -37,23 +39,11 @@ def train(
 def _train(run: Classification, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
     torch.set_num_threads(threads)
     recipe, device = run.recipe, torch.device(device_name)
-    memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    common: dict[str, Any] = {
-        "image_size": recipe.image_size,
-        "device": device,
-        "seed": run.seed,
-        "memory_format": memory_format,
-        "workers": threads if device.type == "cuda" else 0,  # of an image folder, to keep a GPU fed
-    }
-    train = open_batches(
-        data, "train", batch_size=recipe.batch_size, train=True, pad=recipe.pad, flip=recipe.flip,
-        examples=recipe.train_examples, **common,
-    )  # fmt: skip
-    test = open_batches(data, "test", batch_size=4 * recipe.batch_size, train=False, **common)
+    train, test = splits(recipe, run.seed, data, device, threads)
 
     torch.manual_seed(run.seed)
     model = build(run, train.num_classes)
-    model.to(device=device, memory_format=memory_format)  # type: ignore[call-overload]
+    model.to(device=device, memory_format=layout(recipe))  # type: ignore[call-overload]
     # foreach: a few large operations instead of hundreds of small ones, the same update
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
     precision = Precision(device, recipe.precision)
@@ -73,23 +63,50 @@ def _train(run: Classification, data: Path, out: Path, work: Path, device_name: 
         work=work,
         device=device,
     )
-    end, top = trained.history.ending(), trained.history.top()
-    metrics = {
+    examples = {"train_examples": train.examples, "test_examples": test.examples}
+    metrics = accuracies(trained.history)
+    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+
+
+def layout(recipe: Recipe) -> torch.memory_format:
+    """Memory order of images and weights."""
+    return torch.channels_last if recipe.channels_last else torch.contiguous_format
+
+
+def splits(recipe: Recipe, seed: int, data: Path, device: torch.device, threads: int) -> tuple[Batches, Batches]:
+    """The training and the test set of the prepared data, in batches as the recipe says."""
+    common: dict[str, Any] = {
+        "image_size": recipe.image_size,
+        "device": device,
+        "seed": seed,
+        "memory_format": layout(recipe),
+        "workers": threads if device.type == "cuda" else 0,  # of an image folder, to keep a GPU fed
+    }
+    train = open_batches(
+        data, "train", batch_size=recipe.batch_size, train=True, pad=recipe.pad, flip=recipe.flip,
+        examples=recipe.train_examples, **common,
+    )  # fmt: skip
+    return train, open_batches(data, "test", batch_size=4 * recipe.batch_size, train=False, **common)
+
+
+def accuracies(history: History) -> dict[str, Any]:
+    """What a training reached: after its last epoch, and at the epoch that is best on test."""
+    end, top = history.ending(), history.top()
+    return {
         "top1_last": end.get("test_top1"),
         "top5_last": end.get("test_top5"),
         "loss_last": end.get("test_loss"),
         "train_top1_last": end.get("train_top1"),
         "top1_best_on_test": top.get("test_top1"),
-        "best_epoch": trained.history.best_epoch or None,
+        "best_epoch": history.best_epoch or None,
     }
-    examples = {"train_examples": train.examples, "test_examples": test.examples}
-    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
 
 
 def build(run: Classification, num_classes: int) -> nn.Module:
     """The Run's model. UserError for an unknown model or option, and for images smaller than the net takes."""
     try:
-        model, least = create_model(run.model, num_classes=num_classes, **run.options), min_image_size(run.model)
+        model = create_model(run.model, num_classes=num_classes, **run.options)
+        least = min_image_size(run.model, **run.options)
     except (ValueError, TypeError) as error:
         raise UserError(f"{run.model}, variant {run.variant}: {error}; correct it in params.yaml") from None
     if run.recipe.image_size < least:
@@ -106,12 +123,12 @@ class Precision:
     def __init__(self, device: torch.device, precision: str) -> None:
         self.device, self.low = device, precision == "bf16"
 
-    def _forward(self, model: nn.Module, x_BCHW: Tensor) -> Tensor:
+    def _forward(self, model: Callable[[Tensor], Tensor], x_BCHW: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
-            logits_BK: Tensor = model(x_BCHW)
+            logits_BK = model(x_BCHW)
         return logits_BK.float()
 
-    def loss(self, model: nn.Module, x_BCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, model: Callable[[Tensor], Tensor], x_BCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy of the batch, and how many images it gets right."""
         logits_BK = self._forward(model, x_BCHW)
         return F.cross_entropy(logits_BK, y_B), (logits_BK.detach().argmax(1) == y_B).sum()

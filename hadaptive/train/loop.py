@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -82,8 +82,12 @@ def fit(
     *,
     work: Path,
     device: torch.device,
+    beside: Mapping[str, torch.optim.Optimizer] | None = None,
 ) -> Trained:
     """Train as planned, resuming from `work/state.pt` where it exists.
+
+    `beside`: optimisers that the loss itself steps (an architecture search); they are saved and resumed too. Such a
+    loss is called once a step, so its batches are not cut to fit into memory.
 
     `loss(model, x, y)` returns the mean loss of the batch and how many it predicts right (None where nothing can be
     counted), both on the device. `evaluate(model)` returns the metrics of an epoch. Where memory is too small for a
@@ -92,8 +96,8 @@ def fit(
     """
     net: nn.Module = torch.compile(model) if plan.compile else model  # type: ignore[assignment]
     spread = ranks.wrapped(net, device)
-    state = State(work / "state.pt", model, optimizer, device)
-    begun, pieces = state.resume(), Pieces()
+    state = State(work / "state.pt", model, {"weights": optimizer, **(beside or {})}, device)
+    begun, pieces = state.resume(), Pieces(divisible=not beside)
     if (done := len(state.history.curve)) or begun.steps:
         within = f" and {begun.steps} steps" if begun.steps else ""
         print(f"resumed after epoch {done} of {plan.epochs}{within}", flush=True)

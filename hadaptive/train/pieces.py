@@ -15,15 +15,16 @@ Loss = Callable[[nn.Module, Any, Any], tuple[Tensor, Tensor | None]]
 
 @dataclass
 class Pieces:
-    """How batches are cut. `most` examples go through the net at once; None: all of a process's part."""
+    """How batches are cut, if they may be. `most` examples go through the net at once; None: all of a process's."""
 
+    divisible: bool = True
     most: int | None = None
     largest: int = 0  # piece so far
 
     def halve(self) -> bool:
         """Cut pieces to half of what was too large. False where less than 2 would be left, which batch normalisation
         cannot train on, or where several processes would have to agree on it."""
-        if ranks.count() > 1 or self.largest < 4:
+        if not self.divisible or ranks.count() > 1 or self.largest < 4:
             return False
         self.most, self.largest = self.largest // 2, 0
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,18 +48,23 @@ class Begun:
 
 
 class State:
-    """A training's model, optimiser and history, the weights of its last finished and best epoch, and their file."""
+    """A training's model, optimisers and history, the weights of its last finished and best epoch, and their file."""
 
-    def __init__(self, file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-        self.file, self.model, self.optimizer, self.device = file, model, optimizer, device
+    def __init__(
+        self, file: Path, model: nn.Module, optimizers: Mapping[str, torch.optim.Optimizer], device: torch.device
+    ) -> None:
+        self.file, self.model, self.optimizers, self.device = file, model, optimizers, device
         self.history = History()
         self.last = self.best = checkpoint.weights(model)
         self.saved_at = time.monotonic()
         self._rng: dict[str, Any] | None = None
         self._start: dict[str, Any] = {
-            "model": self.last, "last": self.last, "best": self.best, "optimizer": optimizer.state_dict(),
+            "model": self.last, "last": self.last, "best": self.best, "optimizers": self._optimizers(),
             "rng": ranks.of_all(checkpoint.rng_state(device)), "begun": [],
         }  # fmt: skip
+
+    def _optimizers(self) -> dict[str, Any]:
+        return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
 
     def fresh(self) -> Begun:
         """An epoch of which nothing is done yet."""
@@ -72,8 +78,9 @@ class State:
         """
         state = checkpoint.newest(self.file, self.device) or {**self._start, "history": vars(History())}
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.optimizer.zero_grad(set_to_none=True)
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+            optimizer.zero_grad(set_to_none=True)
         self.history, self.last, self.best = History(**state["history"]), state["last"], state["best"]
         self._rng = state["rng"][min(ranks.rank(), len(state["rng"]) - 1)]
         self.saved_at = time.monotonic()
@@ -116,7 +123,7 @@ class State:
         if ranks.first():
             model = self.last if begun is None else checkpoint.weights(self.model)
             whole = {
-                "model": model, "last": self.last, "best": self.best, "optimizer": self.optimizer.state_dict(),
+                "model": model, "last": self.last, "best": self.best, "optimizers": self._optimizers(),
                 "history": vars(self.history), "rng": rng, "begun": within,
             }  # fmt: skip
             checkpoint.save(self.file, whole, keep_previous=True)

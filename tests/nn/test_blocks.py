@@ -10,11 +10,14 @@ from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import AdaptiveBottleneck, ConvNormAct, GhostExpansion
 
 
-@pytest.mark.parametrize(("kernel", "stride", "expected"), [(5, 1, 9), (1, 1, 9), (2, 2, 4), (7, 2, 4)])
-def test_stride_two_means_kernel_two(kernel: int, stride: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "stride", "expected"), [(5, 1, 9), (1, 1, 9), (2, 1, 9), (4, 1, 9), (2, 2, 4), (3, 2, 5), (7, 2, 5)]
+)
+def test_stride_one_keeps_space_and_stride_two_halves_it(kernel: int, stride: int, expected: int) -> None:
     block = ConvNormAct(4, 6, kernel, stride)
     assert block(torch.randn(2, 4, 9, 9)).shape == (2, 6, expected, expected)
-    assert block[0].kernel_size == ((2, 2) if stride == 2 else (kernel, kernel))
+    assert block[0].kernel_size == (kernel, kernel)
+    assert block(torch.randn(2, 4, 8, 8)).shape[-1] == 8 // stride
 
 
 @pytest.mark.parametrize(("channels", "expansion", "half"), [(8, 4.0, 16), (5, 3.0, 8), (3, 1.0, 2)])

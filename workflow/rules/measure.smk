@@ -4,6 +4,10 @@ def measured_code(model, variant):
 
 
 rule export:
+    input:
+        lambda wc: experiments.depends_on(
+            MEASURES[f"complexity/{wc.model}/{wc.variant}"]
+        ),
     output:
         record=f"results/{SCALE}/complexity/{{model}}/{{variant}}/record.json",
         onnx=f"results/{SCALE}/latency/{{model}}/{{variant}}/model.onnx",

@@ -1,6 +1,7 @@
 rule train:
     input:
         lambda wc: f"data/prepared/{RUNS[wc.run].dataset}/manifest.json",
+        lambda wc: experiments.depends_on(RUNS[wc.run]),
     output:
         record=f"results/{SCALE}/{{run}}/record.json",
         last=f"results/{SCALE}/{{run}}/last.pt",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hadaptive.paper.frames import grid, table4, table6, table7, table9
+from hadaptive.paper.frames import grid, search, table4, table6, table7, table9
 from hadaptive.paper.frames.frame import Frame
 from hadaptive.paper.frames.layouts import LAYOUTS
 from hadaptive.paper.spec import TableSpec
@@ -20,4 +20,12 @@ TABLES: dict[str, Callable[[TableSpec, Path], list[Frame]]] = {
     "table7": table7.frames,
     "table9": table9.frames,
     **dict.fromkeys(LAYOUTS, grid.frames),
+    **dict.fromkeys(search.PUBLISHED, search.frames),
+    "found": search.found_frames,
 }
+
+
+def frames_of(spec: TableSpec, results_root: Path) -> list[Frame]:
+    """The frames of a table; one whose columns stand in its spec is that of a search space. KeyError for no table."""
+    make = search.frames if spec.heads else TABLES[spec.table]
+    return make(spec, results_root)

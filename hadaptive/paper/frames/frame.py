@@ -31,6 +31,8 @@ class Column:
     )
     published: str = ""  # its name in the published table, where it is not the key
     best: bool = False  # the greatest of each group in bold
+    best_of_row: bool = False  # the greatest of each row in bold
+    percent: bool = False  # every cell has its own per cent sign, and what is less than its digits can say is "<0.01%"
     arrow: bool = False  # an arrow says how it stands to the first of its group
     spread: bool = False  # deviations over seeds are shown
     shown: bool = True  # else in the CSV only
@@ -76,6 +78,9 @@ class Frame:
         return [[c for c in shown if c.panel == number] for number in sorted({c.panel for c in shown})]
 
 
+BLANK = Cell(remark=Remark.of("the row has no such column"), printed="-")
+
+
 class Records:
     """The records a spec names, each read once; `cell` is the only way from a record to a table."""
 
@@ -99,6 +104,8 @@ class Records:
 
     def cell(self, row: Row, column: Column) -> Cell:
         """The measured cell of a row and a column, aggregated over the seeds."""
+        if row.has is not None and column.key not in row.has:
+            return BLANK
         why_not = self.spec.why_not(row, column.source)
         if why_not is not None:
             return Cell.empty(why_not)
@@ -154,7 +161,10 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
         difference = replace(theirs, key=f"{column.key}_difference", title="diff.", role="difference")
         columns += [theirs, ours, difference]
         texts = [paper.get(row.published or row.label, {}).get(name, "") for row in frame.spec.rows]
-        cells[theirs.key] = [Cell(float(t), printed=t) if t else Cell.empty("not published") for t in texts]
+        cells[theirs.key] = [
+            _printed(text) if text or mine is not BLANK else BLANK
+            for text, mine in zip(texts, cells[column.key], strict=True)
+        ]
         stand_in = frame.spec.source(column.source).stand_in is not None
         pairs = zip(cells[ours.key], cells[theirs.key], strict=True)
         cells[difference.key] = [_difference(mine, printed, stand_in) for mine, printed in pairs]
@@ -170,12 +180,21 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     )
 
 
+def _printed(text: str) -> Cell:
+    """A published cell; what is printed as less than a number counts as 0."""
+    if not text:
+        return Cell.empty("not published")
+    return Cell(0.0 if text.startswith("<") else float(text), printed=text)
+
+
 def combined(cell: Cell, *of: Cell) -> Cell:
     """A cell computed from others: it was made from their records."""
     return replace(cell, records=tuple(dict.fromkeys(each for one in of for each in one.records)))
 
 
 def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
+    if BLANK in (ours, theirs):
+        return BLANK
     if ours.value is None or theirs.value is None:
         return Cell(remark=ours.remark if ours.value is None else theirs.remark)
     return Cell.empty("no difference: not the same data") if stand_in else Cell(ours.value - theirs.value)

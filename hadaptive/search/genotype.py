@@ -1,0 +1,54 @@
+"""From confidences to a net: which candidate each layer is, how far seeds agree on it. Imports no torch."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hadaptive.search.space import Space
+
+Confidences = Mapping[str, Mapping[str, float]]  # layer's number -> candidate -> percent
+
+
+def chosen(space: Space, confidences: Confidences) -> list[str]:
+    """The candidate of every layer: of a fixed one its own, of a searched one that of highest confidence.
+
+    Of equals the first named. Raises KeyError for a layer without confidences.
+    """
+    found = []
+    for number, layer in enumerate(space.layers):
+        rivals = confidences[str(number)] if len(layer.choose) > 1 else {}
+        found.append(max(layer.choose, key=lambda name: rivals[name]) if rivals else layer.choose[0])
+    return found
+
+
+def rows(space: Space, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of the net that has these candidates, blanks left out: `hadaptive_net_found`'s argument."""
+    settled = [space.row(number, name) for number, name in enumerate(names)]
+    return [row for row in settled if row["op"] != "blank"]
+
+
+def mean(each: Sequence[Confidences]) -> dict[str, dict[str, float]]:
+    """Confidences averaged over searches of one space."""
+    return {
+        layer: {name: statistics.fmean(one[layer][name] for one in each) for name in rivals}
+        for layer, rivals in each[0].items()
+    }
+
+
+def agreement(each: Sequence[Sequence[str]], layers: Sequence[int]) -> float:
+    """How often two seeds choose the same candidate, percent: mean over all pairs of seeds and the layers searched.
+
+    Raises ValueError below two seeds.
+    """
+    if len(each) < 2:
+        raise ValueError("one seed agrees with none")
+    same = [one[n] == other[n] for one, other in itertools.combinations(each, 2) for n in layers]
+    return 100 * statistics.fmean(same)
+
+
+def by_chance(space: Space) -> float:
+    """The agreement, percent, of choices made at random with equal chances."""
+    return 100 * statistics.fmean(1 / len(space.layers[number].choose) for number in space.searched())

@@ -1,0 +1,110 @@
+"""An architecture search (section 3.4, appendix A.1): a Run from its settings to its record."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hadaptive.data.batches import Batches, open_batches
+from hadaptive.errors import UserError
+from hadaptive.recipes import SearchRecipe
+from hadaptive.run import Search
+from hadaptive.search.genotype import chosen
+from hadaptive.search.steps import Alternation, SearchBatches, temperature
+from hadaptive.search.supernet import SuperNet
+from hadaptive.train import ranks
+from hadaptive.train.classify import DIVERGED_AT, Precision, accuracies, layout, splits
+from hadaptive.train.loop import Diverged, Plan, fit
+from hadaptive.train.record import write
+from hadaptive.train.schedule import cosine
+from hadaptive.train.work import once
+
+
+def train(run: Search, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> dict[str, Any]:
+    """Search as `run` says; leave record.json and the weights of all candidates in last.pt and best.pt in `out`.
+
+    The record's curve holds the confidences of every layer and candidate at every epoch; its metrics those at the end
+    and the candidate each layer would be. State to resume from lies under `work`; divergence ends as a record that says
+    so. Returns the record. UserError for what the user can mend.
+    """
+    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
+
+
+def optimisers(net: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """AdamW for the weights, AdamW for the architecture (appendix A.1)."""
+    weights = torch.optim.AdamW(net.weights(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
+    rate, decay = recipe.lr_architecture, recipe.weight_decay_architecture
+    return weights, torch.optim.AdamW([net.logits_LC], lr=rate, weight_decay=decay)
+
+
+def _train(run: Search, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
+    if ranks.count() > 1:
+        raise UserError(f"{run.id}: an architecture search runs on one GPU; leave --set-resources train:gpu away")
+    torch.set_num_threads(threads)
+    recipe, device = run.recipe, torch.device(device_name)
+    whole, test = splits(recipe, run.seed, data, device, threads)
+    batches = SearchBatches(*_parts(run, whole, data, device), recipe)
+
+    torch.manual_seed(run.seed)
+    net = SuperNet(run.space, whole.num_classes)
+    net.to(device=device, memory_format=layout(recipe))  # type: ignore[call-overload]
+    optimizer, architecture = optimisers(net, recipe)
+    precision = Precision(device, recipe.precision)
+    alternation = Alternation(architecture, precision, recipe.clip)
+    plan = Plan(
+        epochs=recipe.epochs,
+        schedule=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
+        limit=DIVERGED_AT * math.log(whole.num_classes),
+        clip=recipe.clip,
+    )
+    trained = fit(
+        net,
+        optimizer,
+        batches,
+        alternation.loss,
+        lambda _: _state(net) | precision.evaluate(net, test),
+        plan,
+        work=work,
+        device=device,
+        beside={"architecture": architecture},
+    )
+    for entry in trained.history.curve:
+        entry["temperature"] = temperature(entry["epoch"], recipe)
+    confidence = trained.history.ending().get("confidence")
+    names = None if confidence is None else chosen(run.space, confidence)
+    metrics = accuracies(trained.history) | {"confidence": confidence, "chosen": names}
+    examples = {
+        "train_examples": batches.train.examples,
+        "held_out_examples": batches.held_out.examples,
+        "test_examples": test.examples,
+    }
+    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+
+
+def _parts(run: Search, whole: Batches, data: Path, device: torch.device) -> tuple[Batches, Batches]:
+    """What weights are trained on and what the architecture is: parts of the training set or, in the paper's protocol,
+    the whole of it and the test set.
+    """
+    recipe = run.recipe
+    if recipe.protocol == "paper":
+        test = open_batches(
+            data, "test", image_size=recipe.image_size, batch_size=recipe.batch_size, device=device, seed=run.seed,
+            train=True, pad=0, flip=False, memory_format=layout(recipe),
+        )  # fmt: skip
+        return whole, test
+    try:
+        return whole.divided(recipe.held_out)
+    except ValueError as error:
+        raise UserError(f"{run.id}: held_out = {recipe.held_out} of {whole.examples} images: {error}") from None
+
+
+def _state(net: SuperNet) -> dict[str, Any]:
+    """The confidences after an epoch, for the curve. Raises Diverged where one is not a number."""
+    found = net.confidences()
+    if not all(math.isfinite(value) for rivals in found.values() for value in rivals.values()):
+        raise Diverged("an architecture parameter is not finite")
+    return {"confidence": found}
