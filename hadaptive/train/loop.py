@@ -37,7 +37,7 @@ class Batches(Protocol):
     """What training needs of data: its length and one epoch's batches, the same for the same epoch every time.
 
     A batch is inputs and targets, of whatever type the loss takes; the length of the targets counts the examples.
-    Tensors and lists are indexed by example, tuples and mappings hold such (a batch may be cut: see `pieces`).
+    Tensors and lists are indexed by example, tuples, mappings and dataclasses hold such (see `pieces`).
     """
 
     @property

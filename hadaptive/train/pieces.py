@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -33,7 +33,8 @@ class Pieces:
         """Add the gradient of the batch's mean loss, of this process's share of it, piece by piece.
 
         Returns the sum of the losses of this process's examples, and how many of them are right (None: not counted).
-        Equal to the whole batch at once, but for rounding and for batch normalisation, which sees a piece.
+        Equal to the whole batch at once, but for rounding, for batch normalisation, which sees a piece, and for losses
+        that are no mean over examples (detection's is one over matched boxes).
         """
         examples, (start, stop) = len(y), share(len(y))
         mine = stop - start
@@ -76,7 +77,10 @@ def sizes_of(examples: int, most: int | None) -> list[int]:
 
 
 def cut(values: Any, start: int, stop: int) -> Any:
-    """Examples of a batch's inputs or targets: of a tensor or list by index, of a tuple or mapping of such each."""
+    """Examples of a batch's inputs or targets: of tensors and lists by index, of what holds such (a tuple, a mapping, a
+    dataclass) each."""
+    if is_dataclass(values) and not isinstance(values, type):
+        return replace(values, **{each.name: cut(getattr(values, each.name), start, stop) for each in fields(values)})
     if isinstance(values, Mapping):
         return {key: cut(value, start, stop) for key, value in values.items()}
     if isinstance(values, tuple):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hadaptive.data.token_batches import Tokens
 from hadaptive.errors import Preempted, UserError
 from hadaptive.train import checkpoint, loop, record
 from hadaptive.train.loop import Plan, Trained, fit
@@ -200,6 +201,8 @@ def test_pieces_are_as_equal_as_can_be_and_none_is_alone(examples: int, most: in
 def test_batches_of_any_make_are_cut_by_example() -> None:
     x = {"ids": torch.arange(8).view(4, 2), "pair": (torch.arange(4), ["a", "b", "c", "d"])}
     assert cut(x, 1, 3)["ids"].tolist() == [[2, 3], [4, 5]] and cut(x, 1, 3)["pair"][1] == ["b", "c"]
+    tokens = Tokens(*(torch.arange(8).view(4, 2) + n for n in range(3)))
+    assert cut(tokens, 1, 3).mask_BL.tolist() == [[4, 5], [6, 7]]
 
 
 def test_a_clock_that_jumps_does_not_reach_durations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
