@@ -18,7 +18,7 @@ from hadaptive.errors import UserError, nearest
 from hadaptive.explain.settings import ExplainSettings, named_photos
 from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
 from hadaptive.run import Name
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 
 class Strict(BaseModel):

@@ -49,7 +49,8 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _running(node)
 
 
-def _imports(module: str, path: Path) -> set[str]:
+@cache
+def _imports(module: str, path: Path) -> frozenset[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
     for node in _running(_tree(path)):
@@ -61,7 +62,7 @@ def _imports(module: str, path: Path) -> set[str]:
                 parents = package.split(".")
                 base = ".".join(parents[: len(parents) - node.level + 1] + ([base] if base else []))
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 @cache
@@ -95,6 +96,11 @@ def _canonical(node: object) -> str:
 
 
 @cache
+def _text(path: Path) -> bytes:
+    return _canonical(_tree(path)).encode()
+
+
+@cache
 def code_id(*modules: str) -> str:
     """Identity of the code behind these modules, the same on every Python. LookupError for an unknown module."""
     digest = hashlib.sha256()
@@ -106,7 +112,7 @@ def code_id(*modules: str) -> str:
     for name in sorted(names):
         path = _file(name)
         assert path is not None
-        digest.update(f"{name}\0{_canonical(_tree(path))}\0".encode())
+        digest.update(name.encode() + b"\0" + _text(path) + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 

@@ -9,7 +9,7 @@ from hadaptive.data.settings import DATASETS
 from hadaptive.experiments.search import TASK, search_absent, search_seeds, search_selected, searches
 from hadaptive.experiments.selection import all_pairs
 from hadaptive.paper.spec import FigureSpec, Head, Row, Source, TableSpec
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 S = "hadaptive_net_s"
 OVER = {"ghost": "Ghost conf.", "ach": "ACH conf."}  # as the paper heads them

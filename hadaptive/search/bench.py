@@ -15,9 +15,9 @@ from hadaptive.data.batches import open_batches
 from hadaptive.nn.found import hadaptive_net_found
 from hadaptive.recipes import SearchRecipe
 from hadaptive.search.genotype import rows
-from hadaptive.search.space import Space
 from hadaptive.search.steps import Alternation, Inputs
 from hadaptive.search.supernet import Path, SuperNet
+from hadaptive.space import Space
 from hadaptive.train.classify import Precision
 from hadaptive.train.record import device_name
 

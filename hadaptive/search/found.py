@@ -13,7 +13,7 @@ from typing import Any
 from hadaptive.errors import UserError
 from hadaptive.records import read_json
 from hadaptive.search.genotype import chosen, mean, rows
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 
 class NothingFound(UserError):

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 Confidences = Mapping[str, Mapping[str, float]]  # layer's number -> candidate -> percent
 

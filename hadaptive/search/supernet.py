@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hadaptive.nn.ach import gumbel_like
 from hadaptive.nn.found import as_row
 from hadaptive.nn.hadaptive_net import HadaptiveNet, build_row, initialise
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 START = 1e-3  # deviation of the architecture parameters at the start, as in GDAS
 

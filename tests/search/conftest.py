@@ -11,7 +11,7 @@ import pytest
 from hadaptive.data import DataSettings, prepare
 from hadaptive.recipes import SearchRecipe
 from hadaptive.run import Search
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 SMALL: dict[str, Any] = {
     "about": "a small space",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hadaptive.search.bench import search_ratio
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 
 def test_the_ratio_of_a_search_step_to_plain_steps(space: Space, digits: Path) -> None:

@@ -17,7 +17,7 @@ from hadaptive.run import Classification, Search
 from hadaptive.search import train as searching
 from hadaptive.search.found import NothingFound, settled
 from hadaptive.search.genotype import agreement, by_chance, chosen
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 from hadaptive.train import classify, loop, unmade
 from tests.train.test_classify import Killed, kill_in_epoch
 

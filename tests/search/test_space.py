@@ -14,8 +14,8 @@ import torch
 from hadaptive import config
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
-from hadaptive.search.space import Space
 from hadaptive.search.supernet import SuperNet
+from hadaptive.space import Space
 from tests.search.conftest import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]

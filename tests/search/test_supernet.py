@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from hadaptive.nn.ach import gumbel_like
 from hadaptive.nn.found import hadaptive_net_found
 from hadaptive.search.genotype import chosen, rows
-from hadaptive.search.space import Space
 from hadaptive.search.supernet import Path, SuperNet
+from hadaptive.space import Space
 
 
 def a_net(space: Space) -> SuperNet:

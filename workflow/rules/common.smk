@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.18")
 
@@ -33,7 +33,6 @@ if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     raise WorkflowError(
         "--cores 0 runs nothing; give it at least one core, for example --cores 8"
     )
-validate(PARAMS.model_dump(mode="json"), "../params.schema.json")
 
 SCALE = PARAMS.scale
 RUNS = experiments.runs(PARAMS)

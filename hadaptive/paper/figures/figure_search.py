@@ -14,7 +14,7 @@ from hadaptive.paper import style
 from hadaptive.paper.cells import Record, Remark, read_record
 from hadaptive.paper.figures import Drawn
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.search.space import Candidate, Space
+from hadaptive.space import Candidate, Space
 
 WORDS = {"ghost": "Ghost", "ach": "ACH"}
 SHADES: dict[str, tuple[str, ...]] = {  # a hue an operator: which one wins is seen before which of its kind

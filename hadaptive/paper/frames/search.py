@@ -11,7 +11,7 @@ from hadaptive.paper.frames import notes
 from hadaptive.paper.frames.frame import BLANK, Column, Frame, Note, Records, compare
 from hadaptive.paper.spec import TableSpec, record_ids
 from hadaptive.search.genotype import agreement, by_chance, chosen, mean
-from hadaptive.search.space import Space
+from hadaptive.space import Space
 
 SOURCE = "search"
 DIGITS = {"table3": 2}  # the others are printed as integers
