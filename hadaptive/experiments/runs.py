@@ -20,9 +20,14 @@ from hadaptive.tasks import TASKS
 
 def runs(params: Params) -> dict[str, Run]:
     """Every training of the chosen scale, by id. Tasks whose data cannot be had are left out (see `absent_tasks`)."""
-    absent = absent_tasks(params)
-    found = (*_classifiers(params, absent), *detections(params, absent), *texts(params, absent), *searches(params))
-    return {run.id: run for run in found}
+    absent = absent_tasks(params)  # of the disk, not of params alone
+    if not _derived or _derived[0][0] is not params or _derived[0][1] != absent:
+        found = (*_classifiers(params, absent), *detections(params, absent), *texts(params, absent), *searches(params))
+        _derived[:] = [(params, absent, {run.id: run for run in found})]
+    return dict(_derived[0][2])
+
+
+_derived: list[tuple[Params, dict[str, str], dict[str, Run]]] = []  # the last: a plan asks over a hundred times
 
 
 def _classifiers(params: Params, absent: Mapping[str, str]) -> Iterator[Classification]:

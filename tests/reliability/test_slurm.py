@@ -99,7 +99,8 @@ def test_a_preempted_job_is_queued_again_and_goes_on(fresh: Project, slurm: None
         time.sleep(0.2)
     running = subprocess.run(["squeue", "-h", "-t", "R", "-o", "%i"], capture_output=True, text=True).stdout.split()
     subprocess.run(["scontrol", "requeue", *running], check=True)
-    assert process.wait() == 0, (fresh.folder / "output").read_text()[-4000:]
+    process.communicate()
+    assert process.returncode == 0, (fresh.folder / "output").read_text()[-4000:]
     record = json.loads((fresh.folder / f"results/{RUN}/record.json").read_text())
     assert record["status"] == "done" and len(record["curve"]) == 40
     assert "resumed after epoch" in log.read_text()
