@@ -20,14 +20,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         for name, text in files.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
-        for cached in (identity._tree, identity.closure, identity.code_id, identity.file_id):
+        for cached in CACHES:
             cached.cache_clear()
 
     yield write
-    for cached in (identity._tree, identity.closure, identity.code_id, identity.file_id):
+    for cached in CACHES:
         cached.cache_clear()
 
 
+CACHES = (
+    identity._tree, identity._imports, identity._text, identity.closure, identity.code_id, identity.file_id,
+)  # fmt: skip
 BASE = {
     "p/__init__.py": "",
     "p/train.py": "from p.net import f\nfrom . import loop\n\n\ndef train(x):\n    return f(x) + loop.g(x)\n",

@@ -199,7 +199,7 @@ def test_a_demonstration_says_so_and_is_not_compared(make_spec: Spec, fill: Fill
         body = path.read_text()
         assert "demonstration" in body.lower()
         assert "handwritten digits" in body
-        assert "CIFAR-100: after" not in body
+        assert "on CIFAR-100: after" not in body
     for line in read(tmp_path / "table7_compare.csv").values():
         assert line["demonstration"] == "yes"
         assert line["cifar100_top1"] != ""

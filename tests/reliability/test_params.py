@@ -101,7 +101,7 @@ def test_a_mutated_file_plans_or_gives_one_clear_error(seed: int, tmp_path_facto
 
 def test_mutations_are_of_both_kinds(tmp_path: Path) -> None:
     found = [plan(mutated(seed), tmp_path) is None for seed in range(40)]
-    assert 4 < sum(found) < 36
+    assert 1 < sum(found) < 36
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hadaptive.paper.frames.frame import Column, Frame
+from hadaptive.paper.frames.frame import BLANK, Column, Frame
 from hadaptive.paper.provenance import Place, make_again, place
 from hadaptive.paper.view import Head, Panel, Shown, number, panels
 
@@ -120,7 +120,7 @@ def _part(
 
 
 def _td(shown: Shown, at: Place, behind: Behind) -> Td:
-    if at.cell is None:
+    if at.cell is None or at.cell is BLANK:  # words, or a candidate that the layer does not have
         return Td(shown, shown.text, shown.text, align="words")
     n, edited = behind(at, shown)
     paper = at.published.printed if at.published else ""

@@ -56,7 +56,8 @@ def fill(spec: BundleSpec, results: Path, epochs: int = 3) -> int:
             for row in table.rows:
                 for record_id in record_ids(table, row, source) if table.why_not(row, source) is None else ():
                     kind = record_id.split("/")[0]
-                    if record_id in written or ("/seed" not in record_id and kind not in ("complexity", "latency")):
+                    alone = "/seed" not in record_id and kind not in ("complexity", "latency")
+                    if record_id in written or alone or kind == "search":
                         continue
                     written.add(record_id)
                     record = a_record(table, kind if kind in ("complexity", "latency") else source, record_id, rng)
