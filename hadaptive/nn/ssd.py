@@ -65,9 +65,12 @@ class Pyramid(nn.Module):
 class FocalSSD(SSD):  # type: ignore[misc]  # torchvision has no types
     """torchvision's SSD with sigmoid focal loss in place of cross-entropy over mined negatives.
 
-    In training `model(images, targets)` returns the losses "classification" and "bbox_regression", each a sum over the
-    batch divided by the number of default boxes that are matched; else `model(images)` returns for each image boxes
-    [N, 4] (x1, y1, x2, y2 in its pixels), scores [N], labels [N], best first. Images are in [0, 1]; labels from 0.
+    In training `model(images, targets)` returns the losses "classification" and "bbox_regression": the sum over an
+    image divided by its number of matched default boxes, averaged over images, as in torchvision's RetinaNet. (SSD
+    divides by the matches of the whole batch, which several GPUs would have to agree on at every step.)
+
+    Else `model(images)` returns for each image boxes [N, 4] (x1, y1, x2, y2 in its pixels), scores [N], labels [N],
+    best first. Images are in [0, 1]; labels from 0.
     """
 
     def __init__(
@@ -99,17 +102,20 @@ class FocalSSD(SSD):  # type: ignore[misc]  # torchvision has no types
     ) -> dict[str, Tensor]:
         logits_BAK, offsets_BA4 = head_outputs["cls_logits"].float(), head_outputs["bbox_regression"].float()
         wanted_BAK = torch.zeros_like(logits_BAK)
-        predicted, encoded = [], []
+        matches, offsets = [], []
         for n, (target, anchors_A4, matched_A) in enumerate(zip(targets, anchors, matched_idxs, strict=True)):
             (found_F,) = torch.where(matched_A >= 0)
             which_F = matched_A[found_F]
             wanted_BAK[n, found_F, target["labels"][which_F]] = 1
-            predicted.append(offsets_BA4[n, found_F])
-            encoded.append(self.box_coder.encode_single(target["boxes"][which_F], anchors_A4[found_F]))
-        matched = max(1, sum(len(each) for each in encoded))
-        offsets = F.smooth_l1_loss(torch.cat(predicted), torch.cat(encoded), reduction="sum")
-        classes = sigmoid_focal_loss(logits_BAK, wanted_BAK, alpha=self.alpha, gamma=self.gamma, reduction="sum")
-        return {"bbox_regression": offsets / matched, "classification": classes / matched}
+            encoded_F4 = self.box_coder.encode_single(target["boxes"][which_F], anchors_A4[found_F])
+            offsets.append(F.smooth_l1_loss(offsets_BA4[n, found_F], encoded_F4, reduction="sum"))
+            matches.append(max(1, len(found_F)))
+        matches_B = torch.tensor(matches, device=logits_BAK.device)
+        focal_BAK = sigmoid_focal_loss(logits_BAK, wanted_BAK, alpha=self.alpha, gamma=self.gamma)
+        return {
+            "bbox_regression": (torch.stack(offsets) / matches_B).mean(),
+            "classification": (focal_BAK.sum((1, 2)) / matches_B).mean(),
+        }
 
     def postprocess_detections(
         self, head_outputs: dict[str, Tensor], image_anchors: list[Tensor], image_shapes: list[tuple[int, int]]

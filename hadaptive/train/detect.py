@@ -103,21 +103,13 @@ def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, 
 
 
 def build(run: Detection, num_classes: int) -> FocalSSD:
-    """The Run's detector. UserError for a model or option that is not known or gives no feature maps.
-
-    In a process of a group its batch norms are synchronised over the group (section 5.4: synchronised SGD).
-    """
+    """The Run's detector. UserError for a model or option that is not known or gives no feature maps."""
     recipe = run.recipe
     try:
         backbone = feature_maps(run.model, **run.options)
     except (ValueError, TypeError) as error:
         raise UserError(f"{run.model}, variant {run.variant}: {error}; correct it in params.yaml") from None
-    model: FocalSSD = FocalSSD(
-        backbone, num_classes, image_size=recipe.image_size, gamma=recipe.gamma, alpha=recipe.alpha
-    )
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
-    return model
+    return FocalSSD(backbone, num_classes, image_size=recipe.image_size, gamma=recipe.gamma, alpha=recipe.alpha)
 
 
 def multiply_accumulates(model: FocalSSD, image_size: int) -> int:
@@ -136,7 +128,7 @@ class Detector:
         self.device, self.low = device, precision == "bf16"
 
     def loss(self, model: nn.Module, x_BCHW: Tensor, targets: list[dict[str, Tensor]]) -> tuple[Tensor, None]:
-        """Focal loss plus smooth L1, each a sum over the batch by the number of matched default boxes."""
+        """Focal loss plus smooth L1, each by the matched default boxes of an image and averaged over images."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
             losses: dict[str, Tensor] = model(x_BCHW, targets)
         return losses["classification"] + losses["bbox_regression"], None

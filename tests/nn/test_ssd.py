@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from hadaptive.nn.features import feature_maps
 from hadaptive.nn.ssd import FocalSSD
@@ -103,10 +102,3 @@ def test_detections_are_the_best_boxes_of_each_class_once(small: FocalSSD) -> No
     assert found["labels"].tolist() == [0, 2, 1]
     assert found["scores"].tolist() == pytest.approx([float(torch.tensor(v).sigmoid()) for v in (3.0, 1.0, 0.5)])
     assert found["boxes"].round().tolist() == anchors.tolist()
-
-
-def test_batch_norms_can_be_synchronised() -> None:
-    model = nn.SyncBatchNorm.convert_sync_batchnorm(FocalSSD(feature_maps("hadaptive_net_s"), 3))
-    kinds = {type(part).__name__ for part in model.modules()}
-    assert "SyncBatchNorm" in kinds and "BatchNorm2d" not in kinds
-    assert model.backbone.out_channels == [64, 96, 960, 512, 256]

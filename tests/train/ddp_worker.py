@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hadaptive.nn.features import feature_maps
+from hadaptive.nn.ssd import FocalSSD
 from hadaptive.train import ranks
+from hadaptive.train.detect import Detector
 from hadaptive.train.loop import Loss, Plan, fit
 from hadaptive.train.schedule import cosine
 
@@ -51,6 +54,37 @@ def train(work: Path, loss: Loss = entropy) -> list[dict[str, Any]]:
     return [{key: value for key, value in entry.items() if key != "examples_per_s"} for entry in curve]
 
 
+class Scenes:
+    """Batches of five drawn boxes' worth of images: of two processes one has two images and the other three."""
+
+    steps = 3
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, list[dict[str, Tensor]]]]:
+        generator = torch.Generator().manual_seed(number)
+        for _ in range(self.steps):
+            x_BCHW = torch.rand(5, 3, 64, 64, generator=generator, dtype=torch.float64)
+            corners = 40 * torch.rand(5, 2, 2, generator=generator, dtype=torch.float64)
+            boxes = torch.cat([corners, corners + 20], dim=2)
+            yield x_BCHW, [{"boxes": boxes[n, : n % 3], "labels": torch.arange(n % 3)} for n in range(5)]
+
+
+def detect(work: Path) -> list[dict[str, Any]]:
+    """SSD in float64, its batch normalisation, which sees a part of the batch on CPUs, exchanged for one by groups."""
+    torch.manual_seed(0)
+    model = FocalSSD(feature_maps("convnext_atto"), 2, image_size=64)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.GroupNorm(1, child.num_features))
+    optimizer = torch.optim.SGD(model.double().parameters(), momentum=0.9)
+    plan = Plan(2, partial(cosine, peak=1e-3, warmup=0.1), limit=1e6)
+    curve = fit(
+        model, optimizer, Scenes(), Detector(torch.device("cpu"), "fp32").loss, lambda _: {"test_top1": 0.0}, plan,
+        work=work, device=torch.device("cpu"),
+    ).history.curve  # fmt: skip
+    return [{key: value for key, value in entry.items() if key != "examples_per_s"} for entry in curve]
+
+
 class Killed(BaseException):
     pass
 
@@ -74,9 +108,16 @@ def main(folder: Path) -> None:
             train(folder / "cut", Counted(until=22))
         except Killed:
             resumed = train(folder / "cut", counted)
+        detected = detect(folder / "detected")
         if ranks.first():
             steps = 2 * Points.steps
-            found = {"whole": whole, "resumed": resumed, "processes": ranks.count(), "steps": steps}
+            found = {
+                "whole": whole,
+                "resumed": resumed,
+                "detected": detected,
+                "processes": ranks.count(),
+                "steps": steps,
+            }
             (folder / "result.json").write_text(json.dumps({**found, "steps_again": counted.steps}))
 
 

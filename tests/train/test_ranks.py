@@ -34,7 +34,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     ddp_worker.main(tmp_path / "one")
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert two["processes"] == 2 and one["processes"] == 1
-    for name in ("whole", "resumed"):
+    for name in ("whole", "resumed", "detected"):
         for a, b in zip(one[name], two[name], strict=True):
             assert a["test_top1"] == pytest.approx(b["test_top1"], rel=1e-9), "float64, other orders of addition"
             assert a == pytest.approx(b, rel=1e-6), "the loss is added up in float32"
