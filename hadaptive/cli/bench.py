@@ -14,21 +14,24 @@ def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bench = verb("bench", _bench, "ratios of ways of doing one thing, side by side in one run")
     bench.add_argument(
-        "what", choices=["train", "kernels", "onnx", "search"],
+        "what", choices=["train", "kernels", "onnx", "search", "share"],
         help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export; "
-        "search: a step of the architecture search against plain steps of its paths",
+        "search: a step of the architecture search against plain steps of its paths; share: several small trainings on "
+        "one GPU against one alone",
     )  # fmt: skip
-    bench.add_argument("--models", nargs="+", metavar="MODEL", help="train: one; onnx: any (default: ours)")
+    bench.add_argument("--models", nargs="+", metavar="MODEL", help="train, share: one; onnx: any (default: ours)")
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
-    bench.add_argument("--dataset", default="cifar100", help="train, search")
-    bench.add_argument("--image-size", type=int, default=64, help="train, search")
+    bench.add_argument("--dataset", default="cifar100", help="train, search, share")
+    bench.add_argument("--image-size", type=int, default=64, help="train, search, share")
+    bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
     bench.add_argument("--runs", type=int, default=100, help="onnx")
     bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
     bench.add_argument("--out", type=Path, help="JSON record (kernels: default results/bench/kernels.json)")
 
 
 def _bench(a: argparse.Namespace) -> None:
-    {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx, "search": _bench_search}[a.what](a)
+    verbs = {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx, "search": _bench_search}
+    {**verbs, "share": _bench_share}[a.what](a)
 
 
 def _bench_train(a: argparse.Namespace) -> None:
@@ -47,6 +50,23 @@ def _bench_search(a: argparse.Namespace) -> None:
         raise UserError(f"no search space {a.space!r} in params.yaml.{nearest(a.space, list(spaces))}")
     found = search_ratio(spaces[a.space], data, image_size=a.image_size, threads=a.threads)
     print(json.dumps({"space": a.space, **found}, indent=1))
+
+
+def _bench_share(a: argparse.Namespace) -> None:
+    from hadaptive.devices import claimed
+
+    if a.processes < 1:
+        raise UserError(f"--processes {a.processes}: at least 1")
+    with claimed() as device:
+        if device == "cpu":
+            raise UserError("bench share needs a CUDA device: it measures trainings that share one")
+        from hadaptive.train.share import share_ratios
+
+        model, threads = (a.models or ["hadaptive_net_s"])[0], max(1, a.threads // a.processes)
+        found = share_ratios(
+            model, prepared(a.dataset), device=device, image_size=a.image_size, threads=threads, most=a.processes
+        )
+    print(json.dumps(found, indent=1))
 
 
 def _bench_kernels(a: argparse.Namespace) -> None:

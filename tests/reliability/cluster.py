@@ -22,12 +22,16 @@ class Cluster:
         self.jobs: dict[str, Json] = {}
         self.secrets: list[Json] = []
         self.deleted: list[str] = []
+        self.asked: set[tuple[str, str, str]] = set()  # API group, resource, verb
         self.pod = pod
         self.ended: dict[str, Callable[[], int | None]] = {}
 
     def answer(self, method: str, path: str, query: str, body: Json) -> tuple[int, Json | str]:
         """Status and body of a response, as the real server's."""
         parts = path.strip("/").split("/")
+        group, (resource, *rest) = parts[1] if parts[0] == "apis" else "", parts[parts.index("namespaces") + 2 :]
+        verb = {"POST": "create", "DELETE": "delete"}.get(method, "get" if rest else "list")
+        self.asked.add((group, "/".join([resource, *rest[1:]]), verb))
         name = parts[-2] if parts[-1] in ("status", "log") else parts[-1]
         if method == "POST" and parts[-1] == "secrets":
             self.secrets.append(body)

@@ -11,10 +11,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from tests.reliability.cluster import LOG, TOKEN, Cluster, Json, serving
 from tests.workflow.conftest import ROOT, SMALL, Project
@@ -109,16 +111,31 @@ def test_the_jobs_that_are_posted(shared: Project, tmp_path: Path) -> None:
     assert "nvidia.com/gpu" not in json.dumps(prepare), "no GPU for what uses none"
     assert "export HADAPTIVE_GPUS='' && " in container(prepare)["args"][1]
 
+    assert cluster.asked <= _allowed(shared.folder / "profiles/kubernetes/submit.yaml")
     posted = json.dumps([*cluster.jobs.values(), *cluster.secrets])
     for secret in (TOKEN, HIDDEN, f"{tmp_path}/home", str(ROOT), sys.prefix, socket.gethostname()):
         assert secret not in posted.replace(str(shared.folder.parent), "")
 
 
-def _valid(job: Json) -> None:
+def _valid(thing: Json) -> None:
     """Against Kubernetes' own schema, nothing besides it allowed."""
     validate = pytest.importorskip("kubernetes_validate")
     for version in ("1.30", validate.latest_version()):
-        validate.validate({"apiVersion": "batch/v1", "kind": "Job", **job}, version, strict=True)
+        validate.validate({"apiVersion": "batch/v1", "kind": "Job", **thing}, version, strict=True)
+
+
+def _allowed(manifest: Path) -> set[tuple[str, str, str]]:
+    """What the pod to submit from may do; everything in its manifest is valid, and fits the profile."""
+    things = {thing["kind"]: thing for thing in yaml.safe_load_all(manifest.read_text())}
+    for thing in things.values():
+        _valid(thing)
+    profile = yaml.safe_load((manifest.parent / "config.yaml").read_text())
+    (one,) = things["Pod"]["spec"]["containers"]
+    volume = f"{things['PersistentVolumeClaim']['metadata']['name']}:{one['volumeMounts'][0]['mountPath']}"
+    assert profile["kubernetes-shared-persistent-volumes"] == [volume]
+    assert profile["container-image"] == one["image"]
+    rules = things["Role"]["rules"]
+    return {asked for rule in rules for asked in product(rule["apiGroups"], rule["resources"], rule["verbs"])}
 
 
 def test_a_folder_on_no_volume_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,3 +189,9 @@ def test_a_pod_told_to_go_saves_and_the_next_goes_on(shared: Project, tmp_path: 
     record = json.loads((shared.folder / RECORD).read_text())
     assert record["status"] == "done" and len(record["curve"]) == 40
     assert "resumed after epoch" in log.read_text()
+
+    for folder in ("results", "work"):
+        shutil.rmtree(shared.folder / folder)
+    shared.snakemake(RECORD, config)  # here, undisturbed
+    undisturbed = json.loads((shared.folder / RECORD).read_text())
+    assert "resumed" not in log.read_text() and record["checkpoints"] == undisturbed["checkpoints"]
