@@ -99,7 +99,7 @@ def test_a_plan_is_made_from_past_records(project: Project) -> None:
     records = [json.loads(path.read_text()) for path in project.folder.glob("results/demo/cifar100/*/*/*/record.json")]
     trains = next(line for line in said.splitlines() if line.startswith("train (cifar100)"))
     twice = plan.duration(2 * sum(record["wall_s"] for record in records))
-    assert re.match(rf"train \(cifar100\) +4 +{re.escape(twice)} +- +\S+ MB +\S+ MB$", trains), said
+    assert re.match(rf"train \(cifar100\) +4 +{re.escape(twice)} +- +\S+ [MG]B +\S+ [MG]B$", trains), said
     assert "4 trainings from the same model" in said
     assert re.search(r"^table +1 +\d+ s", said, re.M), "Snakemake's own memory of it"
 
