@@ -69,6 +69,7 @@ def claims(params: Params) -> ClaimsSpec:
         variance=variance_measure(params).id,
         explained=tuple(measure.id for measure in explain_measures(params).values()),
         expansions=expansion_measure(params).id,
+        sweep=kernel_measures(params)["figure7"].id,
     )
     return _from_reference(params, {"claims": found})["claims"]
 

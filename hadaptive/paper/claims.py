@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hadaptive.paper import complexity, focus, normaliser, preference
+from hadaptive.paper import complexity, focus, normaliser, preference, regions
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.findings import Finding, Findings
 from hadaptive.paper.frames import TABLES
@@ -27,12 +27,13 @@ WORST_FIRST = (CONTRADICTED, NOT_RUN, NOISE, HOLDS)  # the verdict on a claim is
 
 @dataclass(frozen=True)
 class Greater:
-    """In one column of a table the cell of the row `more` is greater than that of `less` (labels of rows)."""
+    """In one column of a table the cell of the row `more` is greater than `times` that of `less` (labels of rows)."""
 
     table: str
     column: str
     more: str
     less: str
+    times: float = 1.0
 
     @property
     def rows(self) -> list[str]:
@@ -125,6 +126,22 @@ _SIZES6 = (("Hadaptive-Net-M", "Hadaptive-Net-S"), ("Hadaptive-Net-L", "Hadaptiv
 _BASELINES6 = ("MobileNetV3-S", "MobileNetV2-1.0", "GhostNetV3-1.0")
 _VITS = ("MobileViT-small", "MobileViT-x-small")
 
+_GROUPS7 = {
+    "Hadaptive-Net-S": ("MobileNetV3-S", "MobileOne-S0", "ShuffleNetV2-1.0", "MobileNetV4-S", "StarNet-S1"),
+    "Hadaptive-Net-M": ("StarNet-S2", "GhostNet-1.0", "MobileNetV3-L", "MobileOne-S1", "StarNet-S3"),
+    "Hadaptive-Net-L": ("StarNet-S4", "MobileOne-S2", "GhostNetV3-1.0", "MobileNetV4-M", "MobileOne-S3"),
+}
+_ABOVE_L = "MobileNetV4-L"
+
+
+def _best_of_groups() -> Iterator[Greater]:
+    for task in ("cifar100", "imagenet1k"):
+        for ours, others in _GROUPS7.items():
+            yield from _all("table7", f"{task}_top1", *((ours, each) for each in others))
+    yield Greater("table7", "cifar100_top1", "Hadaptive-Net-L", _ABOVE_L)
+    yield Greater("table7", "imagenet1k_top1", _ABOVE_L, "Hadaptive-Net-L")
+
+
 CLAIMS = (
     Claim("1", "As DySoft's curve softsign is better than sigmoid, and sigmoid than algebraic sigmoid", "Table 1",
           _all("table1", "top1", ("Softsign", "Sigmoid"), ("Sigmoid", "Alge. Sigmoid"))),
@@ -134,6 +151,9 @@ CLAIMS = (
           _blocks("top1_v1")),
     Claim("3", "The search picks Ghost in shallow layers and ACH from the eleventh on, DySoft most among its curves",
           "Table 3", findings=preference.findings),
+    Claim("4", "Both GPU algorithms run Hadaptive-Net-L at least 1.7 times as fast as native operators", "Table 4",
+          tuple(Greater("table4", "latency_ms", "Native", each, times=1.7)
+                for each in ("Direct-Indexing", "Parity-Balanced"))),
     Claim("5", "Every component of ACH helps, and batch norm in the place of DySoft is worst", "Figure 3",
           _all("figure3_table", "top1", *(("ACH", row) for row in _PARTS), *((row, _PARTS[3]) for row in _PARTS[:3]))),
     Claim("6", "ACH in the last two blocks raises the accuracy of MobileNetV3-S, ShuffleNetV2 and StarNet-S1, lowers "
@@ -143,6 +163,10 @@ CLAIMS = (
     Claim("7", "As backbones of SSD, Hadaptive-Net S, M and L improve in this order, and L is better than every "
           "baseline", "Table 6",
           _all("table6", "map_50_95", *_SIZES6, *(("Hadaptive-Net-L", row) for row in _BASELINES6))),
+    Claim("8", "Hadaptive-Net-S and M are more accurate than all models of their groups, S is faster than "
+          "MobileNetV3-S on GPU, CPU and mobile, and only MobileNetV4-L, on ImageNet-1k, is better than L", "Table 7",
+          (*_best_of_groups(), *(Greater("table7", f"latency_{device}_ms", "MobileNetV3-S", "Hadaptive-Net-S")
+                                 for device in ("gpu", "cpu", "mobile")))),
     Claim("9", "ACH in the middle four feed-forward layers improves MobileViT small and x-small, with fewer parameters "
           "and FLOPs", "Table 8",
           (*_all("table8", "top1", *((f"{net} (replaced)", net) for net in _VITS)),
@@ -153,6 +177,8 @@ CLAIMS = (
                             for each in _between(layers, task))),
     Claim("11", "The complexity of ACH over pointwise convolution is about m/n: flat in channels, linear in the ratio, "
           "below Ghost", "Section 4.1, Figures 5 and 6", findings=complexity.findings),
+    Claim("12", "Parity-balanced is faster at many channels and small maps, direct-indexing near multiples of 32 px",
+          "Figure 7", findings=regions.findings),
     Claim("13", "Products of independent normal factors have the variance mu_i^2 s_j^2 + mu_j^2 s_i^2 + s_i^2 s_j^2; "
           "DySoft keeps it within (0, 1); with batch norm in its place training is unstable", "Appendix A.2",
           findings=normaliser.findings),
@@ -197,9 +223,9 @@ class _Table:
     def verdict(self, expected: Greater | Nearer) -> Verdict:
         column, rows = self.columns[expected.column], expected.rows
         nearer = isinstance(expected, Nearer)
-        said = f"{column.title}: " + (
-            f"{rows[0]} nearer {rows[1]} than {rows[2]}" if nearer else f"{rows[0]} > {rows[1]}"
-        )
+        times = 1.0 if isinstance(expected, Nearer) else expected.times
+        words = f"{rows[0]} nearer {rows[1]} than {rows[2]}" if nearer else f"{rows[0]} > {rows[1]}"
+        said = f"{_called(column)}: " + (words if times == 1 else f"{rows[0]} > {times:g} x {rows[1]}")
         missing = [row for row in rows if row not in self.rows]
         if missing:
             return Verdict(said, NOT_RUN, f"params.yaml has no row {' and '.join(missing)}")
@@ -209,8 +235,9 @@ class _Table:
         if nearer:
             verdict, because = self._nearer(cells, column)
         else:
-            verdict, because = self._compare(cells[0], cells[1], column)
+            verdict, because = self._compare(cells[0], cells[1], column, times, self._spreads(column, places))
         known = [cell.value for cell in printed if cell.value is not None]
+        known[1:] = [value * times for value in known[1:]]
         paper = ""
         if len(known) == len(printed):
             agrees = abs(known[1] - known[0]) < abs(known[0] - known[2]) if nearer else known[0] > known[1]
@@ -234,11 +261,23 @@ class _Table:
         because = f"{numbers}: {gap:+.3g}, noise {noise:.2g}"
         return NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED, because
 
-    def _compare(self, more: Cell, less: Cell, column: Column) -> tuple[str, str]:
+    def _spreads(self, column: Column, places: Sequence[int]) -> list[float] | None:
+        """Half the interquartile ranges of cells that are medians of latencies; None where they are not."""
+        cells = self.cells.get(f"{column.key.removesuffix('_ms')}_iqr_ms")
+        values = [cells[n].value for n in places] if cells else [None]
+        return None if None in values else [value / 2 for value in values if value is not None]
+
+    def _compare(
+        self, more: Cell, less: Cell, column: Column, times: float, spreads: list[float] | None
+    ) -> tuple[str, str]:
         reasons = [cell.remark.text for cell in (more, less) if cell.value is None and cell.remark]
         if more.value is None or less.value is None:
             return NOT_RUN, "; ".join(dict.fromkeys(reasons))
         numbers = f"{more.value:.4g} against {less.value:.4g}"
+        if spreads is not None:
+            noise, gap = spreads[0] + times * spreads[1], more.value - times * less.value
+            verdict = NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED
+            return verdict, f"{numbers} ms, noise {noise:.2g} (half the interquartile ranges)"
         if not column.spread:
             printed = [round(value, column.digits) for value in (more.value, less.value)]
             numbers = " against ".join(f"{value:.{column.digits}f}" for value in printed)
@@ -262,6 +301,10 @@ class _Table:
         images = self.records.values(column.source, "data", "test_examples")
         share = cell.value / 100
         return 100 * math.sqrt(share * (1 - share) / int(images)) if images.isdecimal() else None
+
+
+def _called(column: Column) -> str:
+    return f"{column.over}, {column.title}" if column.over else column.title
 
 
 def _of(finding: Finding) -> Verdict:

@@ -126,7 +126,7 @@ class FigureSpec(_Model):
 
 class ClaimsSpec(_Model):
     """What the paper's claims are checked on: tables, and the records on variances (A.2), on ways of expanding channels
-    (A.5) and of Grad-CAM (A.6).
+    and of the sweep of both GPU algorithms (A.5), and of Grad-CAM (A.6).
     """
 
     scale: Part
@@ -134,6 +134,7 @@ class ClaimsSpec(_Model):
     tables: dict[Part, TableSpec]
     variance: RecordId
     expansions: RecordId
+    sweep: RecordId
     explained: tuple[RecordId, ...] = ()
     reference: tuple[RecordId, ...] = ()
 
@@ -208,6 +209,7 @@ def record_ids_needed(spec: AnySpec) -> list[str]:
             *(each for table in spec.tables.values() for each in record_ids_needed(table)),
             spec.variance,
             spec.expansions,
+            spec.sweep,
             *spec.explained,
         ]
     return list(dict.fromkeys(found))

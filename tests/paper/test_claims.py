@@ -14,6 +14,7 @@ from hadaptive import cli, config, experiments
 from hadaptive.paper import claims, claims_files
 from hadaptive.paper.claims import CLAIMS, CONTRADICTED, HOLDS, NOISE, NOT_RUN, Judged
 from hadaptive.paper.spec import ClaimsSpec, record_ids
+from hadaptive.records import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 10_000
@@ -61,12 +62,12 @@ def curves(accuracy: Put, dysoft: Any, dysig: Any, dyalge: Any) -> None:
 
 def test_nothing_run_is_no_verdict_and_the_paper_is_held_to_its_own_numbers(tmp_path: Path) -> None:
     found = judged(spec(), tmp_path)
-    numbers = ["1", "2", "2, v1", "3", "5", "6", "7", "9", "10", "11", "13", "14", "15"]
+    numbers = ["1", "2", "2, v1", *map(str, range(3, 16))]
     assert [claim.number for claim in CLAIMS] == numbers
     assert {each.verdict for each in found.values()} == {NOT_RUN}
     assert {part.because for part in found["1"].parts} == {"not run"}
     paper = {number: each.paper for number, each in found.items()}
-    own = {"2": CONTRADICTED, "2, v1": CONTRADICTED, "11": "", "13": "", "14": ""}
+    own = {"2": CONTRADICTED, "2, v1": CONTRADICTED, "11": "", "12": "", "13": "", "14": ""}
     assert paper == {**dict.fromkeys(numbers, HOLDS), **own}
     wrong = {part.said for part in found["2"].parts if part.paper == CONTRADICTED}
     assert wrong == {"Top-1: IB 9 > /", "Top-1: / > IB 8"}, "blocks 8 and 9, see the erratum"
@@ -264,3 +265,38 @@ def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: f
     assert part.said == "SST-2: BERT-6: ACH nearer BERT-6: FFN than BERT-6: FFN, fixed channels"
     assert part.verdict == verdict and gap in part.because and not part.demonstration
     assert [each.verdict for each in ten.parts[3:]] == [NOT_RUN] * 9
+
+
+def sweep(tmp_path: Path, cells: dict[str, list[dict[str, Any]]]) -> None:
+    metrics = {panel: [{"status": "done", **cell} for cell in each] for panel, each in cells.items()}
+    record = {"schema": 1, "id": "kernels/figure7", "scale": "cpu", "status": "done", "metrics": metrics}
+    write_json(tmp_path / "results/cpu/kernels/figure7/record.json", record)
+
+
+def test_the_regions_of_figure_7_are_counted_by_cells(tmp_path: Path) -> None:
+    def cell(channels: int, size: int, direct: float, parity: float) -> dict[str, Any]:
+        return {"channels": channels, "size": size, "direct_indexing_us": direct, "parity_balanced_us": parity}
+
+    few, many = [cell(4, size, 1.0, 9.0) for size in (7, 31, 63)], [cell(64, size, 9.0, 1.0) for size in (7, 31, 63)]
+    sweep(tmp_path, {"a": [], "b": [*few, *many]})
+    many_small, near = judged(spec(), tmp_path)["12"].parts
+    assert (many_small.verdict, many_small.because) == (HOLDS, "in 1 of 1 cells")
+    assert (near.verdict, near.because) == (CONTRADICTED, "in 2 of 4 cells")
+    sweep(tmp_path, {"a": [], "b": []})
+    assert {part.verdict for part in judged(spec(), tmp_path)["12"].parts} == {NOT_RUN}
+
+
+def test_claim_4_is_a_ratio_of_latencies_beyond_their_spread(tmp_path: Path) -> None:
+    def latency(native: float, other: float, iqr: float) -> str:
+        parts = {"native": native, "direct_indexing": other, "parity_balanced": other, "fused": other}
+        metrics = {name: {"status": "done", "eager": {"status": "done", "median_ms": ms, "mean_ms": ms, "iqr_ms": iqr}}
+                   for name, ms in parts.items()}  # fmt: skip
+        record = {"schema": 1, "id": "kernels/table4", "scale": "cpu", "status": "done", "metrics": metrics}
+        write_json(tmp_path / "results/cpu/kernels/table4/record.json", record)
+        return judged(spec(), tmp_path)["4"].verdict
+
+    assert latency(12.4, 7.2, 0.1) == HOLDS
+    assert latency(12.4, 7.2, 1.0) == NOISE
+    assert latency(12.0, 7.2, 0.1) == CONTRADICTED
+    said = judged(spec(), tmp_path)["4"].parts[0].said
+    assert said == "Latency: Native > 1.7 x Direct-Indexing"
