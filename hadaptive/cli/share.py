@@ -45,11 +45,12 @@ def _params(a: argparse.Namespace) -> Params:
 def _facts(chosen: Params) -> Facts:
     from hadaptive import experiments
     from hadaptive.paper.checklists.facts import gather
+    from hadaptive.tasks import TASKS
 
     scale = chosen.scales[chosen.scale]
     return gather(
         chosen.scale,
-        experiments.about(chosen),
+        experiments.about(chosen, tuple(TASKS)),
         scale.stand_in,
         [Path(path) for path in experiments.records(chosen)],
         [Path(path) for path in experiments.manifests(chosen)],
