@@ -261,7 +261,7 @@ def check(values: Any, path: Path = Path("params.yaml")) -> Params:
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of params.yaml, for editors and for Snakemake's `validate`."""
+    """JSON schema of params.yaml, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
 
 

@@ -49,6 +49,13 @@ def test_records_with_the_settings_asked_for_are_taken_and_said(kept: Path) -> N
     assert experiments.tables(given)["table8"].reference == ()
 
 
+def test_a_figure_of_a_table_reads_the_same_records(kept: Path) -> None:
+    given = params()
+    table, figure = experiments.tables(given)["table7"], experiments.figures(given)["figure1"]
+    assert figure.table is not None and figure.table.reference == table.reference == figure.reference
+    assert records_needed(figure) == records_needed(figure.table) == records_needed(table)
+
+
 def test_with_other_settings_a_run_is_run(kept: Path) -> None:
     scales = json.loads(json.dumps(VALUES["scales"]))
     scales["demo"]["tasks"]["cifar100"]["recipe"]["epochs"] = 4

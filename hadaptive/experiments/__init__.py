@@ -23,8 +23,7 @@ from hadaptive.paper.files import CLAIMS_ENDINGS, ENDINGS, FIGURE_ENDINGS, KINDS
 __all__ = [
     "A2_NET", "CLAIMS_ENDINGS", "ENDINGS", "EXPLAINED_NET", "FIGURE_ENDINGS", "KINDS", "TABLE4_NET", "about",
     "absent_tasks", "bundle", "bundle_files", "check_target", "claims", "code_of", "depends_on", "executed",
-    "expansion_measure",
-    "explain_inputs", "explain_measures", "figures", "find", "kernel_measures", "manifests", "measures",
-    "metric_files", "metrics", "options", "records", "runs", "structure_measure", "tables", "trainer_code",
+    "expansion_measure", "explain_inputs", "explain_measures", "figures", "find", "kernel_measures", "manifests",
+    "measures", "metric_files", "metrics", "options", "records", "runs", "structure_measure", "tables", "trainer_code",
     "variance_inputs", "variance_measure",
 ]  # fmt: skip

@@ -88,6 +88,8 @@ def _from_reference(params: Params, specs: dict[str, Spec]) -> dict[str, Spec]:
         change: dict[str, object] = {"reference": came}
         if came and not isinstance(spec, ClaimsSpec):
             change["about"] = spec.about + said
+        if isinstance(spec, FigureSpec) and spec.table is not None:  # it is drawn from what that table reads
+            change["table"] = spec.table.model_copy(update={"reference": came})
         found[name] = spec.model_copy(update=change) if came else spec
     return found
 

@@ -22,7 +22,6 @@ INSIDE = (1.9, 0.75)  # heights of the two bottlenecks shown from inside
 COLOURS = {"CNA": style.COLOURS[0], "Ghost": style.COLOURS[2], "ACH": style.OURS, "FN": style.INK}
 KINDS = {"CNA": "convolution, norm, activation", "Ghost": "bottleneck with Ghost", "ACH": "bottleneck with ACH",
          "FN": "fully connected"}  # fmt: skip
-ACTS = {"HS": "hardswish", None: "no activation"}
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
