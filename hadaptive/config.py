@@ -135,6 +135,9 @@ class Kernels(Strict):
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
 
+Reference = Literal["first", "only", "never"]
+
+
 class Scale(Strict):
     """How much is done: data, epochs, seeds."""
 
@@ -142,6 +145,11 @@ class Scale(Strict):
     stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")
     seeds: Seeds = Field(default_factory=lambda: [0])
     seeds_of: dict[Name, Seeds] = Field(default_factory=dict, description="models with other seeds than `seeds`")
+    reference: Reference = Field(
+        "first",
+        description="records that came with the project, where their settings are exactly these: `first` takes them and "
+        "runs the rest, `only` takes them and runs nothing, `never` runs everything",
+    )
     tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
     kernels: Kernels = Field(default_factory=lambda: Kernels.model_validate({}))
@@ -158,9 +166,7 @@ class Params(Strict):
     models: Annotated[Literal["all"] | list[Name], BeforeValidator(_names)] = Field(
         "all", description="only these models are run; `all`, a list, or names separated by commas"
     )
-    reference: bool = Field(
-        True, description="take committed records of Runs whose settings are exactly these; false: run everything"
-    )
+    reference: Reference | None = Field(None, description="in the place of what the chosen scale says of `reference`")
     zoo: dict[Name, Model] = Field(min_length=1)
     text: dict[Name, TextModel] = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(default_factory=dict)
@@ -169,6 +175,11 @@ class Params(Strict):
     data: DataSettings = Field(default_factory=DataSettings)
     explain: ExplainSettings = Field(default_factory=ExplainSettings)
     scales: dict[Name, Scale] = Field(min_length=1)
+
+    @property
+    def takes(self) -> Reference:
+        """What is done with the records that came with the project."""
+        return self.reference or self.scales[self.scale].reference
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Params:

@@ -11,7 +11,7 @@ import yaml
 
 from hadaptive import config, experiments
 from hadaptive.errors import UserError
-from hadaptive.paper.spec import records_needed
+from hadaptive.paper.spec import record_path, records_needed
 from hadaptive.records import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,8 +65,39 @@ def test_with_other_settings_a_run_is_run(kept: Path) -> None:
     assert taken(params(scale="cpu", models=["mobilenetv3_small_100"])) == []
 
 
-def test_reference_false_runs_everything(kept: Path) -> None:
-    assert taken(params(reference=False)) == []
+def test_never_runs_everything(kept: Path) -> None:
+    assert taken(params(reference="never")) == []
+
+
+def test_only_asks_for_no_other_record(kept: Path) -> None:
+    given = params(reference="only")
+    table, figure = experiments.tables(given)["table7"], experiments.figures(given)["figure7"]
+    assert len(taken(given)) == len(records_needed(table)) == 2
+    assert "; 2 of 57 records came with the project, the rest was not run" in table.about
+    assert records_needed(figure) == []
+    assert set(experiments.records(given)) == set(map(str, records_needed(table)))
+    assert experiments.manifests(given) == []
+
+
+def test_only_reads_no_other_record(kept: Path) -> None:
+    given, training = params(reference="only"), "cifar100/starnet_s1/base/seed0"
+    spec = experiments.tables(given)["table7"]
+    write_json(Path("results/demo", training, "record.json"), {"id": training})
+    assert record_path(spec, training, Path("results")).is_relative_to("results/reference")
+
+
+def test_a_found_net_is_taken_with_its_search_alone(kept: Path) -> None:
+    given = params()
+    net = experiments.runs(given)["cifar100/hadaptive_net_found/table3/seed0"]
+    made = json.loads(net.dumps())
+    made["options"]["rows"] = [["what was found"]]
+    write_json(kept / net.id / "record.json", {"id": net.id, "run": made})
+    needs = {net.id, *net.options["found_by"]}
+    assert not needs & set(experiments.tables(given)["found"].reference)
+    for each in net.options["found_by"]:
+        search = experiments.runs(given)[each]
+        write_json(kept / each / "record.json", {"id": each, "run": json.loads(search.dumps())})
+    assert net.id in experiments.tables(given)["found"].reference
 
 
 def test_a_damaged_reference_record_is_named(kept: Path) -> None:

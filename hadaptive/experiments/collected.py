@@ -26,5 +26,7 @@ def records(params: Params) -> list[str]:
 
 
 def manifests(params: Params) -> list[str]:
-    """The manifest of every prepared data set that a Run is trained on."""
+    """The manifest of every prepared data set that a Run is trained on; none where nothing is run."""
+    if params.takes == "only":
+        return []
     return sorted({f"data/prepared/{run.dataset}/manifest.json" for run in runs(params).values()})

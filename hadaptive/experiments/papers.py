@@ -79,18 +79,20 @@ Spec = TypeVar("Spec", TableSpec, FigureSpec, ClaimsSpec)
 
 def _from_reference(params: Params, specs: dict[str, Spec]) -> dict[str, Spec]:
     """The specs, each told which of its records came with the project."""
-    taken = usable(params, executed(params))
+    taken, only = usable(params, executed(params)), params.takes == "only"
     found = {}
     for name, spec in specs.items():
         needed = record_ids_needed(spec)
         came = tuple(each for each in needed if each in taken)
-        said = f"; {'all' if len(came) == len(needed) else len(came)} of {len(needed)} records came with the project"
-        change: dict[str, object] = {"reference": came}
-        if came and not isinstance(spec, ClaimsSpec):
-            change["about"] = spec.about + said
+        change: dict[str, object] = {"reference": came, "only_reference": only}
+        if (came or only) and needed and not isinstance(spec, ClaimsSpec):
+            number = "all" if len(came) == len(needed) else len(came)
+            said = f"{number} of {len(needed)} records came with the project"
+            rest = ", the rest was not run" if only and len(came) < len(needed) else ""
+            change["about"] = f"{spec.about}; {said}{rest}"
         if isinstance(spec, FigureSpec) and spec.table is not None:  # it is drawn from what that table reads
-            change["table"] = spec.table.model_copy(update={"reference": came})
-        found[name] = spec.model_copy(update=change) if came else spec
+            change["table"] = spec.table.model_copy(update={"reference": came, "only_reference": only})
+        found[name] = spec.model_copy(update=change)
     return found
 
 

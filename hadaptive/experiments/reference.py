@@ -14,13 +14,15 @@ from hadaptive.run import Executed
 
 
 def usable(params: Params, executed: Iterable[Executed], root: Path = Path("results", REFERENCE)) -> frozenset[str]:
-    """Ids of those whose record under `root` has their settings; none with `reference: false`.
+    """Ids of those whose record under `root` has their settings; none with `reference: never`.
 
     A record with other settings is passed over: change one number in params.yaml and its Runs are run.
     """
-    if not params.reference or not (root / params.scale).is_dir():
+    if params.takes == "never" or not (root / params.scale).is_dir():
         return frozenset()
-    return frozenset(each.id for each in executed if _same(each, root / each.scale / each.id / "record.json"))
+    same = [each for each in executed if _same(each, root / each.scale / each.id / "record.json")]
+    ids = {each.id for each in same}
+    return frozenset(each.id for each in same if ids.issuperset(_found_by(each)))  # a net's searches are its settings
 
 
 def keep(params: Params, executed: Iterable[Executed], root: Path = Path("results")) -> list[Path]:
@@ -41,7 +43,15 @@ def _same(executed: Executed, path: Path) -> bool:
     if not path.exists():
         return False
     record, asked = read_json(path), json.loads(executed.dumps())
-    return bool(asked_of(record, asked) == asked)
+    made = asked_of(record, asked)
+    if _found_by(executed):  # the rows that were found are in the record alone
+        made["options"] = {name: value for name, value in made["options"].items() if name != "rows"}
+    return bool(made == asked)
+
+
+def _found_by(executed: Executed) -> list[str]:
+    """The searches whose net it is of."""
+    return list(getattr(executed, "options", {}).get("found_by", ()))
 
 
 def asked_of(record: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:

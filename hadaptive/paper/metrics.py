@@ -15,7 +15,7 @@ from typing import Any
 
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.frames import frames_of
-from hadaptive.paper.spec import MetricsSpec, TableSpec, metrics_paths, record_ids
+from hadaptive.paper.spec import MetricsSpec, TableSpec, metrics_paths, record_ids, record_path
 from hadaptive.records import write_json, write_text
 
 NOT_LEARNING = ("epoch", "lr", "examples_per_s", "wall_s")  # of a curve: settings and speeds
@@ -34,8 +34,8 @@ def cells(spec: TableSpec, results_root: Path) -> dict[tuple[str, str], dict[str
 
 def curves(spec: MetricsSpec, results_root: Path) -> Iterator[tuple[str, int, str, float]]:
     """(Run, epoch, quantity, value) of every finished training that a table reads, in the tables' order."""
-    for record_id in dict.fromkeys(_trainings(spec)):
-        record = read_record(results_root / spec.scale / record_id / "record.json", record_id, spec.scale)
+    for record_id, table in dict(_trainings(spec)).items():
+        record = read_record(record_path(table, record_id, results_root), record_id, spec.scale)
         for number, entry in enumerate([] if isinstance(record, Remark) else record.get("curve", []), 1):
             for quantity, value in _numbers(entry).items():
                 yield record_id, entry.get("epoch", number), quantity, value
@@ -61,12 +61,12 @@ def write(spec: MetricsSpec, results_root: Path) -> list[Path]:
     return written
 
 
-def _trainings(spec: MetricsSpec) -> Iterator[str]:
+def _trainings(spec: MetricsSpec) -> Iterator[tuple[str, TableSpec]]:
     for table in spec.tables.values():
         for name, source in table.sources.items():
             for row in table.rows if source.seeds is not None else ():
                 if table.why_not(row, name) is None:
-                    yield from record_ids(table, row, name)
+                    yield from ((record_id, table) for record_id in record_ids(table, row, name))
 
 
 def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:

@@ -105,15 +105,15 @@ def places(frame: Frame, compared: Frame | None) -> Iterator[Place]:
 def make_again(spec: TableSpec, records: Sequence[str]) -> str:
     """The command that makes a cell: its records where they are missing or out of date, then its table from them.
 
-    Without records (nothing could be run) it is the command for the table. Records that came with the project are made
-    beside them: the table goes on showing those.
+    Without records (nothing could be run) it is the command for the table. Where the table shows records that came with
+    the project, or nothing else, they are made beside them: the table goes on showing those.
     """
     snakemake = "uv run snakemake --cores 8"
     if not records:
         return f"{snakemake} paper_tables/{spec.table}.tex --config scale={spec.scale}"
     paths = " ".join(shlex.quote(f"results/{spec.scale}/{each}/{RECORD}") for each in records)
-    if any(each in spec.reference for each in records):
-        return f"{snakemake} {paths} --config scale={spec.scale} reference=false"
+    if spec.only_reference or any(each in spec.reference for each in records):
+        return f"{snakemake} {paths} --config scale={spec.scale} reference=never"
     return (
         f"{snakemake} {paths} --config scale={spec.scale} && uv run hadaptive render {spec.table} --scale {spec.scale}"
     )

@@ -74,6 +74,7 @@ class TableSpec(_Model):
     demonstration: bool = False
     about: str  # one line on the scale: data set, image size, epochs, training examples
     reference: tuple[RecordId, ...] = ()  # those of its records that came with the project
+    only_reference: bool = False  # no other is made or read
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     heads: tuple[Head, ...] = ()  # columns that are not fixed
     sources: dict[Part, Source]
@@ -120,6 +121,7 @@ class FigureSpec(_Model):
     demonstration: bool = False
     about: str  # one line on what was measured
     reference: tuple[RecordId, ...] = ()
+    only_reference: bool = False
     records: tuple[RecordId, ...] = ()
     table: TableSpec | None = None
 
@@ -137,6 +139,7 @@ class ClaimsSpec(_Model):
     sweep: RecordId
     explained: tuple[RecordId, ...] = ()
     reference: tuple[RecordId, ...] = ()
+    only_reference: bool = False
 
 
 class MetricsSpec(_Model):
@@ -175,6 +178,11 @@ class BundleSpec(_Model):
         """Those of its records that came with the project."""
         return frozenset(each for part in self.parts for each in part.reference)
 
+    @property
+    def only_reference(self) -> bool:
+        """Whether no other record is made or read."""
+        return any(part.only_reference for part in self.parts)
+
 
 AnySpec = TableSpec | FigureSpec | ClaimsSpec | BundleSpec
 
@@ -190,8 +198,9 @@ def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
 
 
 def record_path(spec: AnySpec, record_id: str, results_root: Path) -> Path:
-    """results_root/<scale>/<id>/record.json; below results_root/reference/ if it came with the project."""
-    root = results_root / REFERENCE if record_id in spec.reference else results_root
+    """results_root/<scale>/<id>/record.json; below results_root/reference/ if it came with the project, or none else
+    is read."""
+    root = results_root / REFERENCE if spec.only_reference or record_id in spec.reference else results_root
     return root / spec.scale / record_id / "record.json"
 
 
@@ -217,7 +226,10 @@ def record_ids_needed(spec: AnySpec) -> list[str]:
 
 def records_needed(spec: AnySpec, results_root: Path = Path("results")) -> list[Path]:
     """The files of those records: the inputs of the rule that renders it."""
-    return [record_path(spec, each, results_root) for each in record_ids_needed(spec)]
+    needed = record_ids_needed(spec)
+    if spec.only_reference:
+        needed = [each for each in needed if each in spec.reference]
+    return [record_path(spec, each, results_root) for each in needed]
 
 
 def metrics_paths(spec: MetricsSpec, results_root: Path = Path("results")) -> dict[str, dict[tuple[str, str], Path]]:

@@ -115,7 +115,7 @@ def test_the_command_names_records_or_else_the_table(made: Made) -> None:
         "&& uv run hadaptive render table7 --scale demo"
     )
     came = spec.model_copy(update={"reference": ("a/b",)})
-    assert make_again(came, ["a/b"]).endswith("results/demo/a/b/record.json --config scale=demo reference=false")
+    assert make_again(came, ["a/b"]).endswith("results/demo/a/b/record.json --config scale=demo reference=never")
     assert make_again(spec, []) == "uv run snakemake --cores 8 paper_tables/table7.tex --config scale=demo"
 
 
