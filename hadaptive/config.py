@@ -147,8 +147,8 @@ class Scale(Strict):
     seeds_of: dict[Name, Seeds] = Field(default_factory=dict, description="models with other seeds than `seeds`")
     reference: Reference = Field(
         "first",
-        description="records that came with the project, where their settings are exactly these: `first` takes them and "
-        "runs the rest, `only` takes them and runs nothing, `never` runs everything",
+        description="records that came with the project, where their settings are exactly these: `first` takes them "
+        "and runs the rest, `only` takes them and runs nothing, `never` runs everything",
     )
     tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from hadaptive.config import Params
 from hadaptive.experiments import figures, tables
+from hadaptive.paper.spec import REFERENCE
 
 NEXT = {
-    "demo": (
-        "real CIFAR-100 on a CPU, in hours (three models: add models=hadaptive_net_s,mobilenetv3_small_100)",
-        "cpu",
-    ),
-    "cpu": ("the same on a GPU", "gpu"),
-    "gpu": ("the paper's own settings, in days", "paper"),
+    "demo": ("real CIFAR-100, from the records that came with the project, in seconds", "scale=cpu"),
+    "cpu": ("the same on a GPU", "scale=gpu"),
+    "gpu": ("the paper's own settings, in days", "scale=paper"),
 }
 
 
@@ -37,10 +35,15 @@ def made(params: Params, root: Path = Path("paper_tables")) -> str:
         lines.append(f"{root / 'claims.md'}, .csv    the paper's claims, each with a verdict")
     if _says(root / "index.html", f'data-scale="{scale}"'):
         lines.append(f"{root / 'index.html'}, bundle.zip    all of it on one page: open it, choose a cell")
-    lines.append(f"results/{scale}/    every record, curve and checkpoint behind them")
-    if scale in NEXT:
-        what, larger = NEXT[scale]
-        lines += ["", f"Next, {what}:", f"    snakemake --cores 8 paper_tables/table7.tex --config scale={larger}"]
+    only = params.takes == "only"
+    if only:
+        lines.append(f"results/{REFERENCE}/{scale}/    the records behind them, which came with the project")
+    else:
+        lines.append(f"results/{scale}/    every record, curve and checkpoint behind them")
+    if only or scale in NEXT:
+        here = ("the same, run here, in hours", f"scale={scale} reference=never")
+        what, chosen = here if only else NEXT[scale]
+        lines += ["", f"Next, {what}:", f"    snakemake --cores 8 paper_tables/table7.tex --config {chosen}"]
     return "\n".join(lines)
 
 

@@ -22,4 +22,11 @@ def test_only_what_this_scale_made_is_named(tmp_path: Path) -> None:
     assert "index.html" not in said
     (tmp_path / "index.html").write_text('<html lang="en" data-scale="cpu">')
     assert "index.html, bundle.zip" in guide.made(config.check({**VALUES, "scale": "cpu"}), tmp_path)
-    assert "--config scale=gpu" in said
+
+
+def test_what_to_try_next_depends_on_what_was_run(tmp_path: Path) -> None:
+    shown, own = (config.check({**VALUES, "scale": "cpu", "reference": how}) for how in ("only", "first"))
+    assert "results/reference/cpu/ " in guide.made(shown, tmp_path)
+    assert "--config scale=cpu reference=never" in guide.made(shown, tmp_path)
+    assert "results/cpu/ " in guide.made(own, tmp_path)
+    assert "--config scale=gpu" in guide.made(own, tmp_path)

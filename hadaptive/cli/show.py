@@ -96,11 +96,15 @@ def _render(a: argparse.Namespace) -> None:
 
 def _runs(a: argparse.Namespace) -> None:
     from hadaptive.experiments import absent_tasks, runs
+    from hadaptive.experiments.reference import usable
 
     chosen = params(a)
-    for run in runs(chosen).values():
+    every = runs(chosen)
+    came = usable(chosen, every.values())
+    for run in every.values():
         record = run.folder / "record.json"
-        print(f"{run.id:60} {json.loads(record.read_text())['status'] if record.exists() else 'not run'}")
+        status = json.loads(record.read_text())["status"] if record.exists() else "not run"
+        print(f"{run.id:60} {'came with the project' if run.id in came else status}")
     for task, reason in absent_tasks(chosen).items():
         print(f"{task:60} {reason}")
 
