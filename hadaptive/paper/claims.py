@@ -2,9 +2,9 @@
 
 `CLAIMS` states them; the numbers come from the records alone. The same comparisons on the paper's own numbers say
 whether the paper agrees with itself. Two accuracies differ by more than noise where their intervals do not overlap:
-mean plus and minus the sample deviation over seeds or, of one seed, the binomial standard error of its test set (for
-mAP as if every image were a trial, which is rough). Counts of parameters and FLOPs have no noise but rounding: what a
-table prints alike is within it.
+mean plus and minus the binomial standard error of the test set (for mAP as if every image were a trial, which is
+rough), or the sample deviation over seeds where that is larger; two seeds may agree by chance. Counts of parameters
+and FLOPs have no noise but rounding: what a table prints alike is within it.
 """
 
 from __future__ import annotations
@@ -287,7 +287,8 @@ class _Table:
         if None in widths:
             return NOT_RUN, f"{numbers}; the records do not say how many images were tested"
         noise = sum(width for width in widths if width is not None)
-        over = "deviations over seeds" if more.std is not None and less.std is not None else "binomial standard errors"
+        several = more.std is not None and less.std is not None
+        over = "deviations over seeds or, if larger, " * several + "binomial standard errors"
         because = f"{numbers}, noise {noise:.2g} ({over})"
         if abs(more.value - less.value) <= noise:
             return NOISE, because
@@ -296,11 +297,11 @@ class _Table:
     def _noise(self, cell: Cell, column: Column) -> float | None:
         """Half the width of a cell's interval, in percent."""
         assert cell.value is not None
-        if cell.std is not None:
-            return cell.std
         images = self.records.values(column.source, "data", "test_examples")
+        if not images.isdecimal():
+            return cell.std
         share = cell.value / 100
-        return 100 * math.sqrt(share * (1 - share) / int(images)) if images.isdecimal() else None
+        return max(cell.std or 0.0, 100 * math.sqrt(share * (1 - share) / int(images)))
 
 
 def _called(column: Column) -> str:

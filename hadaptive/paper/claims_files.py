@@ -38,9 +38,9 @@ def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
     """A table of the claims, then every comparison with its numbers."""
     head = "> **Demonstration, not a result**: stand-in data.\n\n" if spec.demonstration else ""
     head += (
-        f"What the paper claims, on the records of scale `{spec.scale}`. An accuracy is greater where the intervals of "
-        "mean and deviation over seeds, or of one seed and the binomial standard error of its test set, do not "
-        "overlap; a count where it is greater as printed. A claim is as its worst comparison. In the column of the "
+        f"What the paper claims, on the records of scale `{spec.scale}`. An accuracy is greater where the intervals "
+        "(mean, plus and minus the binomial standard error of its test set or, if larger, the deviation over seeds) do "
+        "not overlap; a count where it is greater as printed. A claim is as its worst comparison. In the column of the "
         "paper's numbers the same comparisons are made between the numbers it prints.\n\n"
     )
     rows = [[str(markdown(cell)) for cell in row] for row in claims.lines(judged)]

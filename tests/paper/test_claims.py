@@ -99,6 +99,11 @@ def test_several_seeds_have_their_deviations(dysig: list[float], verdict: str, a
     assert "deviations over seeds" in found.parts[0].because
 
 
+def test_seeds_that_agree_by_chance_have_the_binomial_error_still(accuracy: Put, tmp_path: Path) -> None:
+    curves(accuracy, [60.0, 60.0], [59.5, 59.5], [10.0, 10.1])
+    assert judged(spec((0, 1)), tmp_path)["1"].parts[0].verdict == NOISE
+
+
 def test_a_part_that_was_not_run_leaves_the_claim_open_unless_another_contradicts_it(
     accuracy: Put, tmp_path: Path
 ) -> None:
