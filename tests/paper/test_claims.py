@@ -12,7 +12,8 @@ import pytest
 
 from hadaptive import cli, config, experiments
 from hadaptive.paper import claims, claims_files
-from hadaptive.paper.claims import CLAIMS, CONTRADICTED, HOLDS, NOISE, NOT_RUN, Judged
+from hadaptive.paper.claims import CLAIMS, Judged
+from hadaptive.paper.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
 from hadaptive.paper.spec import ClaimsSpec, record_ids
 from hadaptive.records import write_json
 

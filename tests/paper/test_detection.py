@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from hadaptive import config, experiments
-from hadaptive.paper.claims import HOLDS, NOT_RUN, judge
+from hadaptive.paper.claims import judge
+from hadaptive.paper.comparisons import HOLDS, NOT_RUN
 from hadaptive.paper.figures import render_figure
 from hadaptive.paper.figures.figure_detections import _free, shown
 from hadaptive.paper.frames.table6 import frames

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from hadaptive import config, experiments
-from hadaptive.paper import claims, focus
+from hadaptive.paper import claims, comparisons, focus
 from hadaptive.paper.figures import render_figure
 from hadaptive.paper.figures.gradcam import draw
 from hadaptive.paper.spec import FigureSpec
@@ -95,7 +95,7 @@ def test_claim_14(
     (found,) = focus.findings(spec, tmp_path)
     assert found.true is true and said in found.because and found.measured
     (judged,) = [each for each in claims.judge(spec, tmp_path) if each.claim.number == "14"]
-    assert judged.verdict == {True: claims.HOLDS, False: claims.CONTRADICTED, None: claims.NOISE}[true]
+    assert judged.verdict == {True: comparisons.HOLDS, False: comparisons.CONTRADICTED, None: comparisons.NOISE}[true]
 
 
 def test_claim_14_is_a_mean_over_images_and_says_where_no_subject_is_known(write: Any, tmp_path: Path) -> None:
