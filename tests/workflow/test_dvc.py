@@ -23,6 +23,7 @@ def recorded(finished: tuple[Project, str], tmp_path_factory: pytest.TempPathFac
     shutil.copytree(finished[0].folder, folder, symlinks=True)
     for part in ("dvc.yaml", ".dvcignore", ".gitignore", "results/.gitignore"):
         shutil.copy(ROOT / part, folder / part)
+    shutil.copytree(ROOT / "results/reference", folder / "results/reference")
     project = Project(folder)
     small_params(project)
     who = "-c user.name=t -c user.email=t@t"

@@ -1,4 +1,7 @@
-# One target for each stage of dvc.yaml.
+# One target for each stage of dvc.yaml. DVC wants the folder of the first even where no Run needs data.
+Path("data/prepared").mkdir(parents=True, exist_ok=True)
+
+
 rule data_all:
     input:
         experiments.manifests(PARAMS),
