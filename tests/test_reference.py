@@ -75,6 +75,7 @@ def test_only_asks_for_no_other_record(kept: Path) -> None:
     assert len(taken(given)) == len(records_needed(table)) == 2
     assert "; 2 of 57 records came with the project, the rest was not run" in table.about
     assert records_needed(figure) == []
+    assert "; 0 of 1 records came with the project, the rest was not run" in figure.about
     assert set(experiments.records(given)) == set(map(str, records_needed(table)))
     assert experiments.manifests(given) == []
 

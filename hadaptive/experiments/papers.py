@@ -86,14 +86,18 @@ def _from_reference(params: Params, specs: dict[str, Spec]) -> dict[str, Spec]:
         came = tuple(each for each in needed if each in taken)
         change: dict[str, object] = {"reference": came, "only_reference": only}
         if (came or only) and needed and not isinstance(spec, ClaimsSpec):
-            number = "all" if len(came) == len(needed) else len(came)
-            said = f"{number} of {len(needed)} records came with the project"
-            rest = ", the rest was not run" if only and len(came) < len(needed) else ""
-            change["about"] = f"{spec.about}; {said}{rest}"
+            change["about"] = f"{spec.about}; {_came(len(came), len(needed), only)}"
         if isinstance(spec, FigureSpec) and spec.table is not None:  # it is drawn from what that table reads
             change["table"] = spec.table.model_copy(update={"reference": came, "only_reference": only})
         found[name] = spec.model_copy(update=change)
     return found
+
+
+def _came(came: int, needed: int, only: bool) -> str:
+    """How many of the records came with the project, in words."""
+    every = "all records" if needed > 1 else "its record"
+    which = every if came == needed else f"{came} of {needed} records"
+    return f"{which} came with the project{', the rest was not run' * (only and came < needed)}"
 
 
 def _table4(params: Params) -> TableSpec:
