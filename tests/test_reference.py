@@ -11,8 +11,9 @@ import yaml
 
 from hadaptive import config, experiments
 from hadaptive.errors import UserError
+from hadaptive.experiments import reference
 from hadaptive.paper.spec import record_path, records_needed
-from hadaptive.records import write_json
+from hadaptive.records import read_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -117,3 +118,14 @@ def test_seeds_of_a_model_stand_in_the_place_of_the_scales() -> None:
     made = {str(run.folder / "record.json") for run in experiments.runs(given).values()}
     needed = {str(path) for path in records_needed(experiments.tables(given)["table7"]) if "seed" in str(path)}
     assert needed < made
+
+
+def test_kept_are_the_records_with_these_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = params()
+    same, other = (experiments.measures(given)[f"latency/{name}/base"] for name in ("starnet_s1", "starnet_s2"))
+    write_json(same.folder / "record.json", {"status": "no CUDA device", **json.loads(same.dumps())})
+    write_json(other.folder / "record.json", {"status": "done", **json.loads(other.dumps()), "settings": {"runs": 1}})
+    (path,) = reference.keep(given, experiments.executed(given))
+    assert path == Path("results/reference/demo", same.id, "record.json") and read_json(path)["model"] == "starnet_s1"
+    assert reference.usable(given, experiments.executed(given)) == {same.id}

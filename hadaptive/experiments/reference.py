@@ -28,12 +28,13 @@ def usable(params: Params, executed: Iterable[Executed], root: Path = Path("resu
 def keep(params: Params, executed: Iterable[Executed], root: Path = Path("results")) -> list[Path]:
     """Copy the finished records of the chosen scale to where `usable` finds them; returns their new paths.
 
-    Left out are those not done, and those made with other settings than params.yaml has now.
+    Left out are those made with other settings than params.yaml has now. What diverged, or had no device to be measured
+    on, is kept: its record says why its cells are empty.
     """
     kept = []
     for each in executed:
         made, path = each.folder / "record.json", root / REFERENCE / each.scale / each.id / "record.json"
-        if _same(each, made) and read_json(made)["status"] == "done":
+        if _same(each, made):
             write_json(path, read_json(made))
             kept.append(path)
     return kept
