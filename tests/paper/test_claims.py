@@ -164,6 +164,7 @@ def test_the_formula_and_the_bound(
         (["diverged at epoch 3"] * 2, [[3.0, 2.0]] * 2, HOLDS),
         ([[3.0, 2.0]] * 2, ["diverged at epoch 3"] * 2, CONTRADICTED),
         ([[3.0, 9.0], [3.0, 8.0]], [[3.0, 3.1], [3.0, 3.2]], HOLDS),
+        ([[3.0, 1e20], [3.0, 1e18]], [[3.0, 2.0], [3.0, 2.0]], HOLDS),  # whatever the orders of magnitude between seeds
         ([[3.0, 3.1], [3.0, 3.2]], [[3.0, 3.2], [3.0, 3.1]], NOISE),
         ([[3.0, 9.0]], [[3.0, 3.1]], NOISE),  # one seed
         ([[3.0]], [[3.0]], NOT_RUN),  # one epoch
