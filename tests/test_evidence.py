@@ -1,0 +1,54 @@
+"""The records that came with the project, and what docs/results.md says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hadaptive import config, experiments
+from hadaptive.experiments.reference import usable
+from hadaptive.paper import claims_files
+from hadaptive.paper.claims import judge
+from hadaptive.paper.provenance import SEALED, evidence
+from hadaptive.paper.render import render
+from hadaptive.paper.spec import REFERENCE
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+SCALES = sorted(path.name for path in (RESULTS / REFERENCE).iterdir())
+
+
+def params(scale: str) -> config.Params:
+    return config.check({**yaml.safe_load((ROOT / "params.yaml").read_text()), "scale": scale, "reference": "only"})
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_committed_record_has_the_settings_of_params_yaml(scale: str) -> None:
+    folder, given = RESULTS / REFERENCE / scale, params(scale)
+    there = {path.parent.relative_to(folder).as_posix() for path in folder.rglob("record.json")}
+    assert there == usable(given, experiments.executed(given), RESULTS / REFERENCE)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: str) -> None:
+    bundle = experiments.bundle(params(scale))
+    for each in bundle.reference:
+        found = evidence(bundle, each, RESULTS)
+        assert found.seal == SEALED, each
+        assert found.record["environment"]["git_dirty"] is False, each
+
+
+@pytest.mark.parametrize("table", ["table1", "table2", "figure3_table", "table11"])
+def test_the_results_show_the_tables_that_a_clone_renders(table: str, tmp_path: Path) -> None:
+    render(experiments.tables(params("cpu"))[table], RESULTS, tmp_path)
+    shown = [line for line in (tmp_path / f"{table}.md").read_text().splitlines() if line.startswith("|")]
+    assert shown and "\n".join(shown) in (ROOT / "docs/results.md").read_text()
+
+
+def test_the_results_show_the_verdicts_that_a_clone_comes_to() -> None:
+    spec = experiments.claims(params("cpu"))
+    text = claims_files.as_markdown(judge(spec, RESULTS), spec)
+    shown = [line for line in text.splitlines() if line.startswith("|")]
+    assert shown and "\n".join(shown) in (ROOT / "docs/results.md").read_text()
