@@ -24,17 +24,22 @@ def params(scale: str) -> config.Params:
     return config.check({**yaml.safe_load((ROOT / "params.yaml").read_text()), "scale": scale, "reference": "only"})
 
 
+def committed(scale: str) -> set[str]:
+    """Ids of all records there, whether or not a table reads them."""
+    folder = RESULTS / REFERENCE / scale
+    return {path.parent.relative_to(folder).as_posix() for path in folder.rglob("record.json")}
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_committed_record_has_the_settings_of_params_yaml(scale: str) -> None:
-    folder, given = RESULTS / REFERENCE / scale, params(scale)
-    there = {path.parent.relative_to(folder).as_posix() for path in folder.rglob("record.json")}
-    assert there == usable(given, experiments.executed(given), RESULTS / REFERENCE)
+    given = params(scale)
+    assert committed(scale) == usable(given, experiments.executed(given), RESULTS / REFERENCE) != set()
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: str) -> None:
     bundle = experiments.bundle(params(scale))
-    for each in bundle.reference:
+    for each in committed(scale):
         found = evidence(bundle, each, RESULTS)
         assert found.seal == SEALED, each
         assert found.record["environment"]["git_dirty"] is False, each
