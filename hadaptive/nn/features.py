@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hadaptive.nn.onednn import cured
 from hadaptive.nn.zoo import create_model
 
 STRIDES = (8, 16, 32, 64)  # that a net may have a map of; Hadaptive-Net-L alone has one of 64
@@ -72,7 +73,7 @@ def feature_maps(name: str, **options: Any) -> FeatureMaps:
     if not timm.is_model(name):
         return _torchvision(name, create_model(name, **options))
     try:
-        body = timm.create_model(name, pretrained=False, features_only=True, **options)
+        body = cured(timm.create_model(name, pretrained=False, features_only=True, **options))
     except (RuntimeError, AttributeError) as error:
         raise ValueError(f"{name}: timm makes no feature maps of it ({error})") from None
     strides, widths = body.feature_info.reduction(), body.feature_info.channels()

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from torch import nn
 
+from hadaptive.nn.onednn import cured
+
 # By name and not by import: what a baseline's code depends on must not contain our nets.
 _OURS = {
     **{f"hadaptive_net_{size}": "hadaptive.nn.hadaptive_net" for size in "sml"},
@@ -45,7 +47,7 @@ def create_model(name: str, num_classes: int = 100, **options: Any) -> nn.Module
         model = import_module("torchvision.models").get_model(name, weights=None, num_classes=num_classes, **options)
     if retrofit is not None:
         model = import_module("hadaptive.nn.retrofit").retrofit_named(model, name, retrofit)
-    return cast(nn.Module, model)
+    return cured(cast(nn.Module, model))
 
 
 def reparameterize(model: nn.Module) -> nn.Module:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hadaptive.nn.ach import gumbel_like
 from hadaptive.nn.found import as_row
 from hadaptive.nn.hadaptive_net import HadaptiveNet, build_row, initialise
+from hadaptive.nn.onednn import cured
 from hadaptive.space import Space
 
 START = 1e-3  # deviation of the architecture parameters at the start, as in GDAS
@@ -48,6 +49,7 @@ class SuperNet(HadaptiveNet):
         present_LC = torch.arange(int(counts.max())) < counts[:, None]
         self.register_buffer("present_LC", present_LC, persistent=False)
         self.logits_LC = nn.Parameter(START * torch.randn(present_LC.shape) * present_LC)
+        cured(self)
 
     def weights(self) -> list[nn.Parameter]:
         """All parameters but those of the architecture."""
