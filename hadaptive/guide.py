@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hadaptive.config import Params
-from hadaptive.experiments import figures, tables
 from hadaptive.paper.spec import REFERENCE
+from hadaptive.study import figures, tables
 
 NEXT = {
     "demo": ("real CIFAR-100, from the records that came with the project, in seconds", "scale=cpu"),

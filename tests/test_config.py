@@ -178,7 +178,7 @@ def test_a_value_from_the_command_line_is_not_blamed_on_a_line() -> None:
     ],
 )
 def test_a_variant_that_cannot_be_built_stops_its_own_run_with_one_message(model: str, how: object, said: str) -> None:
-    from hadaptive.experiments import runs
+    from hadaptive.study import runs
     from hadaptive.train.classify import build
 
     values = yaml.safe_load(TEXT)

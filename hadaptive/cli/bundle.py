@@ -32,8 +32,8 @@ def _params(a: argparse.Namespace) -> Any:
 
 
 def _bundle(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import bundle
     from hadaptive.paper.bundle.page import write
+    from hadaptive.study import bundle
 
     contents, paths = write(bundle(_params(a)), RESULTS, a.out)
     for path in paths:
@@ -46,14 +46,14 @@ def _bundle(a: argparse.Namespace) -> None:
 
 
 def _pdf(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import bundle
-    from hadaptive.paper.pdf import write
+    from hadaptive.paper.bundle.pdf import write
+    from hadaptive.study import bundle
 
     print(write(bundle(_params(a)), a.out))
 
 
 def _cell(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import tables
-    from hadaptive.paper.one_cell import told
+    from hadaptive.paper.bundle.one_cell import told
+    from hadaptive.study import tables
 
     print(told(tables(params(a)), a.table, a.row, a.column, RESULTS))

@@ -64,9 +64,9 @@ def _train(a: argparse.Namespace) -> None:
         with claimed(a.gpus, inherit=True):  # torchrun takes this process's place, its locks and its signals
             launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={a.gpus}", "-m", "hadaptive"]
             os.execv(sys.executable, [sys.executable, *launch, *sys.argv[1:]])
-    from hadaptive.experiments import find, trainer_code
     from hadaptive.identity import code_id
     from hadaptive.search.found import NothingFound, settled
+    from hadaptive.study import find, trainer_code
     from hadaptive.tasks import TASKS
 
     if a.run.startswith("{"):

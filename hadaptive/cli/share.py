@@ -10,7 +10,7 @@ from hadaptive.cli.common import Verb, params
 
 if TYPE_CHECKING:
     from hadaptive.config import Params
-    from hadaptive.paper.checklists.facts import Facts
+    from hadaptive.paper.bundle.checklists.facts import Facts
 
 
 def add(verb: Verb) -> None:
@@ -24,13 +24,13 @@ def add(verb: Verb) -> None:
 
 
 def _checklists(a: argparse.Namespace) -> None:
-    from hadaptive.paper.checklists.text import write
+    from hadaptive.paper.bundle.checklists.text import write
 
     print(write(_facts(_params(a)), a.out))
 
 
 def _crate(a: argparse.Namespace) -> None:
-    from hadaptive.paper.crate import NAME, describe
+    from hadaptive.paper.bundle.crate import NAME, describe
 
     files = a.files or [path for path in a.out.iterdir() if path.is_file() and path.name != NAME]
     print(describe(files, _facts(_params(a)), a.out))
@@ -43,15 +43,15 @@ def _params(a: argparse.Namespace) -> Params:
 
 
 def _facts(chosen: Params) -> Facts:
-    from hadaptive import experiments
-    from hadaptive.paper.checklists.facts import gather
+    from hadaptive import study
+    from hadaptive.paper.bundle.checklists.facts import gather
     from hadaptive.tasks import TASKS
 
     scale = chosen.scales[chosen.scale]
     return gather(
         chosen.scale,
-        experiments.about(chosen, tuple(TASKS)),
+        study.about(chosen, tuple(TASKS)),
         scale.stand_in,
-        [Path(path) for path in experiments.records(chosen)],
-        [Path(path) for path in experiments.manifests(chosen)],
+        [Path(path) for path in study.records(chosen)],
+        [Path(path) for path in study.manifests(chosen)],
     )

@@ -37,10 +37,10 @@ def add(verb: Verb) -> None:
 
 
 def _claims(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import claims
-    from hadaptive.paper.claims import contradicted, judge
-    from hadaptive.paper.claims_files import table, write
+    from hadaptive.paper.claims.report import table, write
+    from hadaptive.paper.claims.statements import contradicted, judge
     from hadaptive.paper.spec import ClaimsSpec
+    from hadaptive.study import claims
 
     spec = ClaimsSpec.model_validate_json(a.spec) if a.spec else claims(params(a))
     judged = judge(spec, Path("results"))
@@ -53,9 +53,9 @@ def _claims(a: argparse.Namespace) -> None:
 
 def _figure(a: argparse.Namespace) -> None:
     from hadaptive.errors import nearest
-    from hadaptive.experiments import figures
     from hadaptive.paper.figures import render_figure
     from hadaptive.paper.spec import FigureSpec
+    from hadaptive.study import figures
 
     known = {} if a.spec else figures(params(a))
     if not a.spec and a.figure not in known:
@@ -66,9 +66,9 @@ def _figure(a: argparse.Namespace) -> None:
 
 
 def _metrics(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import metrics
-    from hadaptive.paper.metrics import write
     from hadaptive.paper.spec import MetricsSpec
+    from hadaptive.paper.tables.metrics import write
+    from hadaptive.study import metrics
 
     spec = MetricsSpec.model_validate_json(a.spec) if a.spec else metrics(params(a))
     for path in write(spec, Path("results")):
@@ -76,13 +76,13 @@ def _metrics(a: argparse.Namespace) -> None:
 
 
 def _render(a: argparse.Namespace) -> None:
-    from hadaptive.paper.render import render
     from hadaptive.paper.spec import TableSpec
+    from hadaptive.paper.tables.render import render
 
     if a.spec:
         spec = TableSpec.model_validate_json(a.spec)
     else:
-        from hadaptive.experiments import tables
+        from hadaptive.study import tables
 
         known = tables(params(a))
         if a.table not in known:
@@ -95,8 +95,8 @@ def _render(a: argparse.Namespace) -> None:
 
 
 def _runs(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import absent_tasks, runs
-    from hadaptive.experiments.reference import usable
+    from hadaptive.study import absent_tasks, runs
+    from hadaptive.study.reference import usable
 
     chosen = params(a)
     every = runs(chosen)
@@ -110,8 +110,8 @@ def _runs(a: argparse.Namespace) -> None:
 
 
 def _keep(a: argparse.Namespace) -> None:
-    from hadaptive.experiments import executed
-    from hadaptive.experiments.reference import keep
+    from hadaptive.study import executed
+    from hadaptive.study.reference import keep
 
     chosen = params(a)
     kept = keep(chosen, executed(chosen))

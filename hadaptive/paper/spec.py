@@ -1,7 +1,7 @@
 """What a table or figure needs to know, as one JSON-able model, and which records it reads.
 
-``hadaptive.experiments`` derives the spec from ``params.yaml``; the workflow hands it, as JSON, to the
-command that renders. Everything else (columns, wording, axes, colours) is fixed: ``frames``, ``figures``.
+``hadaptive.study`` derives the spec from ``params.yaml``; the workflow hands it, as JSON, to the
+command that renders. Everything else (columns, wording, axes, colours) is fixed: ``tables``, ``figures``.
 """
 
 from __future__ import annotations

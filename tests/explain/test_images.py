@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from hadaptive import config, experiments
+from hadaptive import config, study
 from hadaptive.errors import UserError
 from hadaptive.explain.image import open_image
 from hadaptive.explain.settings import CREDITS, ExplainSettings, named_photos
@@ -44,17 +44,17 @@ def test_a_folder_a_file_and_a_list(tmp_path: Path) -> None:
         found = named_photos(ExplainSettings.model_validate({"images": images}))
         assert {name: each.file for name, each in found.items()} == {"a": str(a), "b_c": str(b)}
     one = params(str(a))
-    assert list(experiments.explain_measures(one)) == ["a"]
-    assert experiments.explain_inputs(one, "a")[:2] == [str(a), "data/prepared/digits/manifest.json"]
-    assert records_needed(experiments.figures(one)["figure9"]) == []
-    assert "names one image" in experiments.figures(one)["figure9"].about
+    assert list(study.explain_measures(one)) == ["a"]
+    assert study.explain_inputs(one, "a")[:2] == [str(a), "data/prepared/digits/manifest.json"]
+    assert records_needed(study.figures(one)["figure9"]) == []
+    assert "names one image" in study.figures(one)["figure9"].about
 
 
 def test_a_box_is_for_its_photo_alone(tmp_path: Path) -> None:
     given = params(
         [{"file": str(photo(tmp_path / "a.png")), "subject": [0, 0, 0.5, 1]}, str(photo(tmp_path / "b.png"))]
     )
-    found = {name: each.settings["subject"] for name, each in experiments.explain_measures(given).items()}
+    found = {name: each.settings["subject"] for name, each in study.explain_measures(given).items()}
     assert found == {"a": (0, 0, 0.5, 1), "b": None}
 
 

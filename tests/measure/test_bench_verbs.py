@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hadaptive import cli, experiments
+from hadaptive import cli, study
 from hadaptive.config import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,11 +23,11 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rule_measures_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for measure in experiments.kernel_measures(load()).values():
+    for measure in study.kernel_measures(load()).values():
         assert cli.main(["kernels", measure.dumps()]) == 0
         record = json.loads((tmp_path / measure.folder / "record.json").read_text())
         assert (record["id"], record["status"]) == (measure.id, "no CUDA device")
-    spec = experiments.figures(load())["figure7"].model_dump_json()
+    spec = study.figures(load())["figure7"].model_dump_json()
     assert cli.main(["figure", "figure7", "--spec", spec]) == cli.main(["render", "table4"]) == 0
     made = {path.name for path in (tmp_path / "paper_tables").iterdir()}
     assert {"figure7.pdf", "figure7.png", "table4.tex", "table4_compare.md"} <= made

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
-from hadaptive.paper import style
+from hadaptive.paper.figures import style
 
 HAIR_PX = 0.5
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hadaptive import cli, config, experiments
-from hadaptive.paper import claims, claims_files
-from hadaptive.paper.claims import CLAIMS, Judged
-from hadaptive.paper.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
+from hadaptive import cli, config, study
+from hadaptive.paper.claims import report, statements
+from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
+from hadaptive.paper.claims.statements import CLAIMS, Judged
 from hadaptive.paper.spec import ClaimsSpec, record_ids
 from hadaptive.records import write_json
 
@@ -23,7 +23,7 @@ Put = Callable[[str, str, float | list[float]], None]
 
 
 def spec(seeds: tuple[int, ...] = (0,), stand_in: str | None = None) -> ClaimsSpec:
-    found = experiments.claims(config.load(ROOT / "params.yaml"))
+    found = study.claims(config.load(ROOT / "params.yaml"))
     tables = {}
     for name, table in found.tables.items():
         sources = {
@@ -53,7 +53,7 @@ def accuracy(write: Any, tmp_path: Path) -> Put:
 
 
 def judged(given: ClaimsSpec, folder: Path) -> dict[str, Judged]:
-    return {each.claim.number: each for each in claims.judge(given, folder / "results")}
+    return {each.claim.number: each for each in statements.judge(given, folder / "results")}
 
 
 def curves(accuracy: Put, dysoft: Any, dysig: Any, dyalge: Any) -> None:
@@ -138,7 +138,7 @@ def test_counts_are_exact_and_no_demonstration(write: Any, accuracy: Put, tmp_pa
                                  "metrics": {"macs_thop": 10**8 + 2 * 10**6, "parameters": 10**6}})  # fmt: skip
     found = judged(given, tmp_path)["6"]
     assert found.verdict == CONTRADICTED and not found.demonstration
-    assert claims.contradicted([found]) == ["6"]
+    assert statements.contradicted([found]) == ["6"]
 
 
 def variance(folder: Path, write: Any, off: float = 1.0, greatest: float = 0.99) -> None:
@@ -224,8 +224,8 @@ def test_complexity_of_expanding_channels(
 def test_files_say_what_they_are(accuracy: Put, tmp_path: Path) -> None:
     curves(accuracy, 60.0, 50.0, 55.0)
     given = spec(stand_in="digits")
-    found = claims.judge(given, tmp_path / "results")
-    assert [path.name for path in claims_files.write(found, given, tmp_path)] == ["claims.md", "claims.csv"]
+    found = statements.judge(given, tmp_path / "results")
+    assert [path.name for path in report.write(found, given, tmp_path)] == ["claims.md", "claims.csv"]
     body = (tmp_path / "claims.md").read_text()
     assert "Demonstration, not a result" in body
     assert "| 1 | Table 1 | contradicted (demonstration) | holds |" in body
@@ -233,7 +233,7 @@ def test_files_say_what_they_are(accuracy: Put, tmp_path: Path) -> None:
         lines = list(csv.DictReader(file))
     assert len(lines) == sum(len(each.parts) for each in found)
     assert lines[0]["comparison"] == "Top-1: Softsign > Sigmoid" and lines[0]["verdict"] == HOLDS
-    assert re.search(r"^1 +Table 1 +contradicted \(demonstration\) +holds ", claims_files.table(found), re.M)
+    assert re.search(r"^1 +Table 1 +contradicted \(demonstration\) +holds ", report.table(found), re.M)
 
 
 @pytest.mark.parametrize(("stand_in", "code"), [(None, 1), ("digits", 0)])
@@ -256,7 +256,7 @@ def test_strict_fails_where_one_is_contradicted_on_real_data(
     [(78.0, HOLDS, "2 from the one, 8 from the other"), (74.0, CONTRADICTED, "6 from the one"), (75.1, NOISE, "4.9")],
 )
 def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: float, verdict: str, gap: str) -> None:
-    found = experiments.claims(config.load(ROOT / "params.yaml"))
+    found = study.claims(config.load(ROOT / "params.yaml"))
     table = found.tables["table13"]
     sources = {key: each.model_copy(update={"stand_in": None}) for key, each in table.sources.items()}
     table = table.model_copy(update={"sources": sources, "scale": "cpu"})

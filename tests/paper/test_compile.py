@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from hadaptive.paper.render import render, standalone
 from hadaptive.paper.spec import Row, Source, TableSpec
+from hadaptive.paper.tables.render import render, standalone
 
 SMALLEST = 0.8  # a table at 7 pt is not shrunk below 5.6 pt
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from hadaptive.errors import UserError
-from hadaptive.paper import style
-from hadaptive.paper.figures import figure7, render_figure
+from hadaptive.paper.figures import figure7, render_figure, style
 from hadaptive.paper.spec import FigureSpec
 
 SPEC = FigureSpec(figure="figure7", scale="gpu", about="float32", records=("kernels/figure7",))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hadaptive import config, experiments
-from hadaptive.paper import claims, comparisons, focus
+from hadaptive import config, study
+from hadaptive.paper.claims import comparisons, gradcam_focus, statements
 from hadaptive.paper.figures import render_figure
 from hadaptive.paper.figures.gradcam import draw
 from hadaptive.paper.spec import FigureSpec
@@ -90,11 +90,11 @@ def test_claim_14(
     ghost: list[int | None], ours: list[int | None], true: bool | None, said: str, write: Any, tmp_path: Path
 ) -> None:
     write(tmp_path, record("flower", ghost, ours, [0, 0, 1, 1]))
-    spec = experiments.claims(config.load(ROOT / "params.yaml"))
+    spec = study.claims(config.load(ROOT / "params.yaml"))
     spec = spec.model_copy(update={"scale": "cpu", "explained": ("explain/flower",), "demonstration": False})
-    (found,) = focus.findings(spec, tmp_path)
+    (found,) = gradcam_focus.findings(spec, tmp_path)
     assert found.true is true and said in found.because and found.measured
-    (judged,) = [each for each in claims.judge(spec, tmp_path) if each.claim.number == "14"]
+    (judged,) = [each for each in statements.judge(spec, tmp_path) if each.claim.number == "14"]
     assert judged.verdict == {True: comparisons.HOLDS, False: comparisons.CONTRADICTED, None: comparisons.NOISE}[true]
 
 
@@ -102,11 +102,11 @@ def test_claim_14_is_a_mean_over_images_and_says_where_no_subject_is_known(write
     names = ("a", "b", "c", "d")
     for n, name in enumerate(names):
         write(tmp_path, record(name, [4], [n + 1], None if n else [0, 0, 1, 1]))
-    spec = experiments.claims(config.load(ROOT / "params.yaml"))
+    spec = study.claims(config.load(ROOT / "params.yaml"))
     spec = spec.model_copy(update={"scale": "cpu", "explained": tuple(f"explain/{name}" for name in names)})
-    (found,) = focus.findings(spec, tmp_path)
+    (found,) = gradcam_focus.findings(spec, tmp_path)
     assert found.because.startswith(
         "layer 2.5 against 4, where 8 is nowhere, a mean over 4 images; in 3 of them focus anywhere counts"
     )
-    (missing,) = focus.findings(spec.model_copy(update={"explained": ("explain/a", "explain/e")}), tmp_path)
+    (missing,) = gradcam_focus.findings(spec.model_copy(update={"explained": ("explain/a", "explain/e")}), tmp_path)
     assert missing.because == "not run" and not missing.measured

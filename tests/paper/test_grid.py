@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from hadaptive import config, experiments
-from hadaptive.paper.frames import grid
-from hadaptive.paper.frames.layouts import LAYOUTS
+from hadaptive import config, study
 from hadaptive.paper.published import errata, published
-from hadaptive.paper.render import render, text
 from hadaptive.paper.spec import TableSpec, record_ids
+from hadaptive.paper.tables import grid
+from hadaptive.paper.tables.layouts import LAYOUTS
+from hadaptive.paper.tables.render import render, text
 from tests.paper.test_compile import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ Fill = Callable[..., dict[str, dict[str, Any]]]
 
 def spec(name: str, **changes: Any) -> TableSpec:
     """The table as params.yaml derives it, at a scale of real data with three seeds, ImageNet absent."""
-    found = experiments.tables(config.load(ROOT / "params.yaml"))[name]
+    found = study.tables(config.load(ROOT / "params.yaml"))[name]
     sources = {
         key: source.model_copy(
             update={"seeds": (0, 1, 2), "stand_in": None} if key.startswith("cifar100") else {}

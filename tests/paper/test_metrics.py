@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hadaptive.paper import metrics, render
 from hadaptive.paper.spec import MetricsSpec, TableSpec, metrics_paths
+from hadaptive.paper.tables import metrics, render
 
 
 def test_a_row_s_file_holds_the_numbers_of_its_cells(

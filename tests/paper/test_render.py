@@ -13,11 +13,11 @@ from jinja2 import UndefinedError
 
 from hadaptive.errors import UserError
 from hadaptive.paper.escape import latex
-from hadaptive.paper.frames import TABLES, Frame
-from hadaptive.paper.frames.table7 import frames as table7
 from hadaptive.paper.published import errata, published
-from hadaptive.paper.render import environment, render, text
 from hadaptive.paper.spec import TableSpec
+from hadaptive.paper.tables import TABLES, Frame
+from hadaptive.paper.tables.render import environment, render, text
+from hadaptive.paper.tables.table7 import frames as table7
 
 Spec = Callable[..., TableSpec]
 Fill = Callable[[TableSpec, Path], dict[str, dict[str, Any]]]

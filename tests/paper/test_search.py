@@ -14,15 +14,15 @@ import pytest
 
 from hadaptive import config
 from hadaptive.errors import UserError
-from hadaptive.experiments.papers import claims, figures, tables
-from hadaptive.experiments.runs import runs
-from hadaptive.paper.claims import judge
+from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.figures import render_figure
 from hadaptive.paper.published import published
-from hadaptive.paper.render import render
-from hadaptive.paper.view import panels
+from hadaptive.paper.tables.render import render
+from hadaptive.paper.tables.view import panels
 from hadaptive.run import Search
 from hadaptive.search.genotype import chosen
+from hadaptive.study.papers import claims, figures, tables
+from hadaptive.study.runs import runs
 from tests.paper.test_compile import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def test_missing_and_failed_searches_are_reasons(results: Path, tmp_path: Path, 
 
 
 def panels_of(params: config.Params, table: str, results: Path) -> Any:
-    from hadaptive.paper.frames.search import frames
+    from hadaptive.paper.tables.search import frames
 
     return panels(frames(tables(params)[table], results)[0])
 

@@ -12,10 +12,10 @@ import requests
 import rocrate
 
 from hadaptive.errors import UserError
-from hadaptive.paper import crate
-from hadaptive.paper.checklists import acm, ml
-from hadaptive.paper.checklists.facts import Facts, Unanswered, gather
-from hadaptive.paper.checklists.text import text
+from hadaptive.paper.bundle import crate
+from hadaptive.paper.bundle.checklists import acm, ml
+from hadaptive.paper.bundle.checklists.facts import Facts, Unanswered, gather
+from hadaptive.paper.bundle.checklists.text import text
 
 ROOT = Path(__file__).resolve().parents[2]
 

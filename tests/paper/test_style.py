@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from hadaptive.paper import style
+from hadaptive.paper.figures import style
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB
 SIGHT = {

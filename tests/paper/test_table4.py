@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hadaptive.paper.published import errata, published
-from hadaptive.paper.render import render
 from hadaptive.paper.spec import Row, Source, TableSpec
+from hadaptive.paper.tables.render import render
 
 TIMES = {"native": 11.1, "direct_indexing": 8.2, "parity_balanced": 8.0, "fused": 5.55}
 

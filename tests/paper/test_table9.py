@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from hadaptive import config, experiments
+from hadaptive import config, study
 from hadaptive.measure.structure import record
-from hadaptive.paper.frames.table9 import arguments
 from hadaptive.paper.published import published
-from hadaptive.paper.render import render
+from hadaptive.paper.tables.render import render
+from hadaptive.paper.tables.table9 import arguments
 from tests.paper.test_compile import compiled
 
 PARAMS = config.load(Path(__file__).resolve().parents[2] / "params.yaml")
-SPEC = experiments.tables(PARAMS)["table9"]
+SPEC = study.tables(PARAMS)["table9"]
 
 
 @pytest.fixture(scope="module")
 def built() -> dict[str, Any]:
-    return record(experiments.structure_measure(PARAMS))
+    return record(study.structure_measure(PARAMS))
 
 
 def read(path: Path) -> list[dict[str, str]]:

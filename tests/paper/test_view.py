@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hadaptive.paper.cells import Cell
-from hadaptive.paper.view import best, letters, number
+from hadaptive.paper.tables.view import best, letters, number
 
 MAYBE = st.none() | st.floats(0, 100)
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hadaptive import config, experiments
+from hadaptive import config, study
 from hadaptive.errors import UserError
 from hadaptive.paper.spec import records_needed
 from tests.workflow.conftest import Project
@@ -77,16 +77,16 @@ def plan(text: str, folder: Path) -> str | None:
         params = config.load(path)
     except UserError as error:
         return str(error)
-    known = experiments.runs(params)
+    known = study.runs(params)
     for run in known.values():
         assert type(run).model_validate_json(run.dumps()) == run, "what the trainer reads is what was planned"
-        experiments.trainer_code(run)
-    for measure in (*experiments.measures(params).values(), *experiments.kernel_measures(params).values()):
+        study.trainer_code(run)
+    for measure in (*study.measures(params).values(), *study.kernel_measures(params).values()):
         measure.dumps()
-    for spec in (*experiments.tables(params).values(), *experiments.figures(params).values()):
+    for spec in (*study.tables(params).values(), *study.figures(params).values()):
         records_needed(spec)
-    records_needed(experiments.claims(params))
-    experiments.variance_inputs(params)
+    records_needed(study.claims(params))
+    study.variance_inputs(params)
     return None
 
 

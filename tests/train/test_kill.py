@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hadaptive.experiments import trainer_code
 from hadaptive.identity import code_id
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification
+from hadaptive.study import trainer_code
 from hadaptive.train import classify
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -54,7 +54,7 @@ def test_nothing_runs_twice(project: Project) -> None:
 
 
 def test_a_template_re_renders_and_trains_nothing(project: Project) -> None:
-    template = project.folder / "hadaptive/paper/templates/table.tex.j2"
+    template = project.folder / "hadaptive/paper/tables/templates/table.tex.j2"
     template.write_text("% another look\n" + template.read_text())
     assert project.planned() == {"table": 1}
 

@@ -10,7 +10,7 @@ rule kernels:
         measure=lambda wc: KERNELS[wc.measure].dumps(),
         code=code_id(
             "hadaptive.measure.bench_kernels.paper",
-            *experiments.code_of(experiments.TABLE4_NET),
+            *study.code_of(study.TABLE4_NET),
         ),
     shell:
         "python -m hadaptive kernels {params.measure:q} > {log} 2>&1"

@@ -40,7 +40,7 @@ rule pdf:
         "logs/paper/pdf.log",
     params:
         settings=PARAMS.model_dump_json(exclude_unset=True),
-        code=code_id("hadaptive.paper.pdf"),
-        texts=file_id("hadaptive/paper/templates/paper.tex.j2"),
+        code=code_id("hadaptive.paper.bundle.pdf"),
+        texts=file_id("hadaptive/paper/bundle/templates/paper.tex.j2"),
     shell:
         "python -m hadaptive pdf --params {params.settings:q} > {log} 2>&1"

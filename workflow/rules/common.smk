@@ -10,7 +10,7 @@ shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 sys.path.insert(0, str(workflow.basedir))
 from hadaptive import config as configuration
-from hadaptive import devices, experiments, guide
+from hadaptive import devices, study, guide
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
@@ -25,8 +25,8 @@ configfile: "params.yaml"
 try:
     PARAMS = configuration.check(config)
     for word in sys.argv[1:]:
-        experiments.check_target(PARAMS, word)
-    TABLES = experiments.tables(PARAMS)
+        study.check_target(PARAMS, word)
+    TABLES = study.tables(PARAMS)
 except UserError as error:
     raise WorkflowError(f"\n{error}")
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
@@ -35,16 +35,16 @@ if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
     )
 
 SCALE = PARAMS.scale
-RUNS = experiments.runs(PARAMS)
-MEASURES = experiments.measures(PARAMS)
-KERNELS = experiments.kernel_measures(PARAMS)
-VARIANCE = experiments.variance_measure(PARAMS)
-EXPLAINED = experiments.explain_measures(PARAMS)
-STRUCTURE = experiments.structure_measure(PARAMS)
-EXPANSIONS = experiments.expansion_measure(PARAMS)
-CLAIMS = experiments.claims(PARAMS)
-FIGURES = experiments.figures(PARAMS)
-BUNDLE = experiments.bundle(PARAMS)
+RUNS = study.runs(PARAMS)
+MEASURES = study.measures(PARAMS)
+KERNELS = study.kernel_measures(PARAMS)
+VARIANCE = study.variance_measure(PARAMS)
+EXPLAINED = study.explain_measures(PARAMS)
+STRUCTURE = study.structure_measure(PARAMS)
+EXPANSIONS = study.expansion_measure(PARAMS)
+CLAIMS = study.claims(PARAMS)
+FIGURES = study.figures(PARAMS)
+BUNDLE = study.bundle(PARAMS)
 PAPER_TABLES = Path("paper_tables")
 
 

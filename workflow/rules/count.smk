@@ -7,7 +7,7 @@ rule structure:
         measure=STRUCTURE.dumps(),
         code=code_id(
             "hadaptive.measure.structure",
-            *experiments.code_of(STRUCTURE.model, STRUCTURE.options),
+            *study.code_of(STRUCTURE.model, STRUCTURE.options),
         ),
     shell:
         "python -m hadaptive structure {params.measure:q} > {log} 2>&1"

@@ -1,6 +1,6 @@
 rule explain:
     input:
-        lambda wc: experiments.explain_inputs(PARAMS, wc.image),
+        lambda wc: study.explain_inputs(PARAMS, wc.image),
     output:
         f"results/{SCALE}/explain/{{image}}/record.json",
     log:
@@ -9,7 +9,7 @@ rule explain:
         measure=lambda wc: EXPLAINED[wc.image].dumps(),
         code=code_id(
             "hadaptive.explain.record",
-            *experiments.code_of(experiments.EXPLAINED_NET),
+            *study.code_of(study.EXPLAINED_NET),
         ),
     shell:
         "python -m hadaptive explain {params.measure:q} > {log} 2>&1"

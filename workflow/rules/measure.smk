@@ -1,13 +1,11 @@
 def measured_code(model, variant):
-    ours = experiments.code_of(model, experiments.options(PARAMS, variant))
+    ours = study.code_of(model, study.options(PARAMS, variant))
     return (*ours, "hadaptive.measure.fast_form") if ours else ()
 
 
 rule export:
     input:
-        lambda wc: experiments.depends_on(
-            MEASURES[f"complexity/{wc.model}/{wc.variant}"]
-        ),
+        lambda wc: study.depends_on(MEASURES[f"complexity/{wc.model}/{wc.variant}"]),
     output:
         record=f"results/{SCALE}/complexity/{{model}}/{{variant}}/record.json",
         onnx=f"results/{SCALE}/latency/{{model}}/{{variant}}/model.onnx",
@@ -45,15 +43,13 @@ rule latency:
 
 rule variance:
     input:
-        experiments.variance_inputs(PARAMS),
+        study.variance_inputs(PARAMS),
     output:
         f"{VARIANCE.folder}/record.json",
     log:
         f"logs/{SCALE}/variance.log",
     params:
         measure=VARIANCE.dumps(),
-        code=code_id(
-            "hadaptive.measure.variance", *experiments.code_of(experiments.A2_NET)
-        ),
+        code=code_id("hadaptive.measure.variance", *study.code_of(study.A2_NET)),
     shell:
         "python -m hadaptive variance {params.measure:q} > {log} 2>&1"

@@ -4,11 +4,11 @@ rule metrics:
         sorted({str(p) for spec in TABLES.values() for p in records_needed(spec)}),
     output:
         curves=f"results/{SCALE}/curves.csv",
-        cells=experiments.metric_files(PARAMS),
+        cells=study.metric_files(PARAMS),
     log:
         f"logs/{SCALE}/metrics.log",
     params:
-        spec=experiments.metrics(PARAMS).model_dump_json(exclude_defaults=True),
-        code=code_id("hadaptive.paper.metrics"),
+        spec=study.metrics(PARAMS).model_dump_json(exclude_defaults=True),
+        code=code_id("hadaptive.paper.tables.metrics"),
     shell:
         "python -m hadaptive metrics --spec {params.spec:q} > {log} 2>&1"

@@ -5,16 +5,16 @@ rule table:
     output:
         expand(
             "paper_tables/{{table}}{kind}.{ending}",
-            kind=experiments.KINDS,
-            ending=experiments.ENDINGS,
+            kind=study.KINDS,
+            ending=study.ENDINGS,
         ),
     log:
         "logs/paper/{table}.log",
     params:
         spec=lambda wc: TABLES[wc.table].model_dump_json(),
-        code=code_id("hadaptive.paper.render"),
+        code=code_id("hadaptive.paper.tables.render"),
         texts=file_id(
-            "hadaptive/paper/templates",
+            "hadaptive/paper/tables/templates",
             "hadaptive/paper/published",
             "hadaptive/paper/errata.yaml",
         ),
@@ -27,13 +27,13 @@ rule figure:
         lambda wc: records_needed(FIGURES[wc.figure]),
         SCALE_STAMP,
     output:
-        expand("paper_tables/{{figure}}.{ending}", ending=experiments.FIGURE_ENDINGS),
+        expand("paper_tables/{{figure}}.{ending}", ending=study.FIGURE_ENDINGS),
     log:
         "logs/paper/{figure}.log",
     params:
         spec=lambda wc: FIGURES[wc.figure].model_dump_json(),
         code=lambda wc: code_id(
-            "hadaptive.paper.style", f"hadaptive.paper.figures.{wc.figure}"
+            "hadaptive.paper.figures.style", f"hadaptive.paper.figures.{wc.figure}"
         ),
         texts=file_id("hadaptive/paper/published"),
     shell:
@@ -45,12 +45,12 @@ rule claims:
         records_needed(CLAIMS),
         SCALE_STAMP,
     output:
-        expand("paper_tables/claims.{ending}", ending=experiments.CLAIMS_ENDINGS),
+        expand("paper_tables/claims.{ending}", ending=study.CLAIMS_ENDINGS),
     log:
         "logs/paper/claims.log",
     params:
         spec=CLAIMS.model_dump_json(),
-        code=code_id("hadaptive.paper.claims_files"),
+        code=code_id("hadaptive.paper.claims.report"),
         texts=file_id("hadaptive/paper/published"),
     shell:
         "python -m hadaptive claims --spec {params.spec:q} > {log} 2>&1"

@@ -1,7 +1,7 @@
 rule checklists:
     input:
-        experiments.records(PARAMS),
-        experiments.manifests(PARAMS),
+        study.records(PARAMS),
+        study.manifests(PARAMS),
         SCALE_STAMP,
     output:
         "paper_tables/checklists.md",
@@ -9,22 +9,22 @@ rule checklists:
         "logs/paper/checklists.log",
     params:
         settings=PARAMS.model_dump_json(exclude_unset=True),
-        code=code_id("hadaptive.paper.checklists.text"),
+        code=code_id("hadaptive.paper.bundle.checklists.text"),
     shell:
         "python -m hadaptive checklists --params {params.settings:q} > {log} 2>&1"
 
 
 rule crate:
     input:
-        files=experiments.bundle_files(PARAMS),
-        records=experiments.records(PARAMS),
-        manifests=experiments.manifests(PARAMS),
+        files=study.bundle_files(PARAMS),
+        records=study.records(PARAMS),
+        manifests=study.manifests(PARAMS),
     output:
         "paper_tables/ro-crate-metadata.json",
     log:
         "logs/paper/crate.log",
     params:
         settings=PARAMS.model_dump_json(exclude_unset=True),
-        code=code_id("hadaptive.paper.crate"),
+        code=code_id("hadaptive.paper.bundle.crate"),
     shell:
         "python -m hadaptive crate {input.files} --params {params.settings:q} > {log} 2>&1"

@@ -4,10 +4,10 @@ Path("data/prepared").mkdir(parents=True, exist_ok=True)
 
 rule data_all:
     input:
-        experiments.manifests(PARAMS),
+        study.manifests(PARAMS),
 
 
 rule results_all:
     input:
-        experiments.records(PARAMS),
+        study.records(PARAMS),
         rules.metrics.output,

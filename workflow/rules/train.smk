@@ -1,7 +1,7 @@
 rule train:
     input:
         lambda wc: f"data/prepared/{RUNS[wc.run].dataset}/manifest.json",
-        lambda wc: experiments.depends_on(RUNS[wc.run]),
+        lambda wc: study.depends_on(RUNS[wc.run]),
     output:
         record=f"results/{SCALE}/{{run}}/record.json",
         last=f"results/{SCALE}/{{run}}/last.pt",
@@ -13,6 +13,6 @@ rule train:
         gpu=1 if devices.gpus() else 0,
     params:
         run=lambda wc: RUNS[wc.run].dumps(),
-        code=lambda wc: code_id(*experiments.trainer_code(RUNS[wc.run])),
+        code=lambda wc: code_id(*study.trainer_code(RUNS[wc.run])),
     shell:
         "python -m hadaptive train {params.run:q} --threads {threads} --gpus {resources.gpu} > {log} 2>&1"

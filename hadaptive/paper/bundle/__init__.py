@@ -1,5 +1,5 @@
 """The bundle: one self-contained page on everything of a scale, from each cell to what is behind it, and a zip of all.
 
 `contents` gathers, `tables` and `runs` shape it for a browser, `page` writes. What it shows is what is registered in
-`experiments`, in the order of `paper.order`.
+`study`, in the order of `paper.order`.
 """

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from hadaptive.paper import files
 from hadaptive.paper.bundle.contents import Contents, gather
 from hadaptive.paper.bundle.tables import Table
-from hadaptive.paper.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
+from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
 from hadaptive.paper.order import called
 from hadaptive.paper.spec import BundleSpec
 from hadaptive.records import atomic, write_text

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from hadaptive.paper.provenance import EDITED, MEANS, Evidence
+from hadaptive.paper.bundle.provenance import EDITED, MEANS, Evidence
 
 POINTS = 50  # of a curve; more cannot be told apart on the page
 METRICS = 40  # of a record; the rest is in the record itself

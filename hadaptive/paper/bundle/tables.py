@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hadaptive.paper.frames.frame import BLANK, Column, Frame
-from hadaptive.paper.provenance import Place, make_again, place
-from hadaptive.paper.view import Head, Panel, Shown, number, panels
+from hadaptive.paper.bundle.provenance import Place, make_again, place
+from hadaptive.paper.tables.frame import BLANK, Column, Frame
+from hadaptive.paper.tables.view import Head, Panel, Shown, number, panels
 
 Behind = Callable[[Place, Shown], tuple[int, bool]]  # a cell -> its number in the data; whether a record was edited
 

@@ -1,6 +1,6 @@
 """Figures from records: one module a figure. matplotlib is imported when one is drawn.
 
-A new figure is an entry in `experiments.figures`, a module here with `draw`, and its name in `FIGURES`.
+A new figure is an entry in `study.figures`, a module here with `draw`, and its name in `FIGURES`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def render_figure(spec: FigureSpec, results_root: Path, out_dir: Path) -> list[P
     """
     if spec.figure not in FIGURES:
         raise UserError(f"no figure {spec.figure!r}.{nearest(spec.figure, list(FIGURES))}")
-    style = import_module("hadaptive.paper.style")
+    style = import_module("hadaptive.paper.figures.style")
     with style.house():
         drawn: Drawn = import_module(f"hadaptive.paper.figures.{spec.figure}").draw(spec, results_root)
         paths: list[Path] = style.save(drawn.figure, out_dir / spec.figure, drawn.title, drawn.alt)

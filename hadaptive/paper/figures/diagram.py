@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
-from hadaptive.paper import style
+from hadaptive.paper.figures import style
 
 LINE_PT = 0.7
 MANY = 40  # stripes: more are too thin for lines between them

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from hadaptive.paper import operations, style
+from hadaptive.paper import operations
 from hadaptive.paper.cells import Record, Remark, read_record
-from hadaptive.paper.complexity import ratio
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.claims.expansion_cost import ratio
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 
 WAYS = {"pointwise": "Pointwise", "ghost": "Ghost", "ach": "ACH"}

@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Cell
-from hadaptive.paper.figures import Drawn
-from hadaptive.paper.frames import table7
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, TableSpec
+from hadaptive.paper.tables import table7
 
 ACCURACY, FLOPS = "cifar100_top1", "flops_m"
 DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "mobile"}  # the first that was measured is shown

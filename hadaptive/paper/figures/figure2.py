@@ -14,9 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import Rectangle
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Remark, read_record
-from hadaptive.paper.figures import Drawn, diagram
+from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.spec import FigureSpec, record_path
 
 WIDTH, HEIGHT = 11.0, 4.5

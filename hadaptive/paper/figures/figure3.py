@@ -8,8 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from hadaptive.paper import style
-from hadaptive.paper.figures import Drawn, diagram
+from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.spec import FigureSpec
 
 MAIN, SIDE = 0.0, 1.45  # columns: what the features pass through, and what scores them

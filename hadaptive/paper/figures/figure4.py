@@ -9,9 +9,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Remark, read_record
-from hadaptive.paper.figures import Drawn, diagram
+from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.figures.figure2 import NAMES
 from hadaptive.paper.spec import FigureSpec, record_path
 

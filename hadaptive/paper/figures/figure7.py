@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Record, Remark, read_record
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 
 EPSILON_US = 1e-6

@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Remark, read_record
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 
 STATES = {"start": "(a) At the start, batch statistics", "trained": "(b) Trained, stored statistics"}

@@ -11,9 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Remark, read_record
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 
 COLUMNS = 4

@@ -10,9 +10,8 @@ from typing import Any
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Record, Remark, read_record
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 from hadaptive.space import Candidate, Space
 

@@ -20,9 +20,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from hadaptive.paper import style
 from hadaptive.paper.cells import Remark, read_record
-from hadaptive.paper.figures import Drawn
+from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 
 LABELS = {"all_ghost": "All Ghost", "dysoft": "With ACH"}  # the paper's order

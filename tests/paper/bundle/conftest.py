@@ -10,12 +10,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from hadaptive import config, experiments
+from hadaptive import config, study
 from hadaptive.paper import files
-from hadaptive.paper.claims import judge
-from hadaptive.paper.claims_files import write as write_claims
-from hadaptive.paper.render import render
+from hadaptive.paper.claims.report import write as write_claims
+from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.spec import BundleSpec, record_ids
+from hadaptive.paper.tables.render import render
 from hadaptive.records import write_json, write_text
 from tests.paper.conftest import a_record
 
@@ -92,7 +92,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["zoo"]["starnet_s4"]["label"] = HOSTILE
     folder = tmp_path_factory.mktemp("bundle")
-    spec = experiments.bundle(config.check(values))
+    spec = study.bundle(config.check(values))
     made = Made(spec, folder / "results", folder / "paper_tables")
     fill(spec, made.results)
     failed = made.record("cifar100/ghostnet_100/base/seed0")

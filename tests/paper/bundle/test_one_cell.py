@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hadaptive.errors import UserError
-from hadaptive.paper.one_cell import told
+from hadaptive.paper.bundle.one_cell import told
 from tests.paper.bundle.conftest import Made
 
 

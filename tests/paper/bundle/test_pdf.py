@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hadaptive.errors import UserError
-from hadaptive.paper import pdf
+from hadaptive.paper.bundle import pdf
 from tests.paper.bundle.conftest import Made
 
 

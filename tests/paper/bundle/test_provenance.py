@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hadaptive.paper.frames.frame import Frame
+from hadaptive.paper.bundle.provenance import ABSENT, EDITED, SEALED, UNSEALED, evidence, make_again, places, shown
 from hadaptive.paper.order import PAPER, called, in_order
-from hadaptive.paper.provenance import ABSENT, EDITED, SEALED, UNSEALED, evidence, make_again, places, shown
 from hadaptive.paper.spec import FigureSpec
+from hadaptive.paper.tables.frame import Frame
 from hadaptive.records import seal, write_json
 from tests.paper.bundle.conftest import Made
 

@@ -1,0 +1,68 @@
+"""One cell of a table in words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from hadaptive.errors import UserError, nearest
+from hadaptive.paper.bundle.provenance import MEANS, SEALED, Place, evidence, make_again, place, shown
+from hadaptive.paper.order import called
+from hadaptive.paper.spec import TableSpec
+from hadaptive.paper.tables.frame import Frame
+
+
+def told(tables: Mapping[str, TableSpec], table: str, row: str, column: str, results_root: Path) -> str:
+    """The value of a cell, its records and the command that makes it again.
+
+    `row` is a label or model/variant, `column` the name in the CSV; what is in the CSV alone can be asked for too.
+    UserError with the nearest name for an unknown table, row or column.
+    """
+    if table not in tables:
+        raise UserError(f"no table {table!r}.{nearest(table, list(tables))}")
+    frame, compared = shown(tables[table], results_root)
+    rows = {name: n for n, each in enumerate(frame.spec.rows) for name in (f"{each.model}/{each.variant}", each.label)}
+    columns = {each.key: each for each in frame.columns if each.role == "measured"}
+    if row not in rows:
+        raise UserError(f"{called(table)} has no row {row!r}.{nearest(row, list(rows))}")
+    if column not in columns:
+        raise UserError(f"{called(table)} has no column {column!r}.{nearest(column, list(columns))}")
+    return "\n".join(_lines(frame, place(frame, compared, columns[column], rows[row]), results_root))
+
+
+def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
+    cell, column, scale = at.cell, at.column, frame.spec.scale
+    assert cell is not None
+    name = f"{column.over} {column.title}".strip() or column.key
+    yield f"{called(frame.spec.table)}, {at.row.label}, {name}, scale {scale}"
+    if frame.spec.demonstration:
+        yield "Demonstration, not a result."
+    unit = f" {column.unit}" if column.unit else ""
+    if cell.value is None:
+        assert cell.remark is not None
+        yield f"empty: {cell.remark.text}"
+    else:
+        spread = "" if cell.std is None else f" ± {cell.std:.4g} over {cell.n} seeds"
+        yield f"{cell.value:.10g}{unit}{spread}"
+        if cell.remark:
+            yield cell.remark.text
+    if at.published is not None:
+        yield f"published: {at.published.printed or 'nothing'}"
+    if at.difference is not None and at.difference.value is not None:
+        yield f"here minus paper: {at.difference.value:+.{column.digits}f}"
+    for record_id in cell.records:
+        found = evidence(frame.spec, record_id, results_root)
+        yield ""
+        yield f"{record_id}: {found.status}"
+        yield f"  {found.path}"
+        if found.came:
+            yield "  came with the project"
+        if column.metric:
+            yield f"  metrics: {column.metric.format(variant=at.row.variant)}"
+        if found.record:
+            ran = found.record.get("environment") or {}
+            yield f"  {ran.get('device') or ran.get('processor')}, commit {ran.get('git_commit')}"
+        yield f"  {found.seal}" + ("" if found.seal == SEALED else f": {MEANS[found.seal]}")
+    yield ""
+    yield "make it again:"
+    yield f"  {make_again(frame.spec, cell.records)}"

@@ -1,0 +1,119 @@
+"""From a cell to what is behind it: its records, whether they are as they were written, and how to make them again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hadaptive.paper.cells import Cell, Remark, read_record
+from hadaptive.paper.spec import AnySpec, Row, TableSpec, record_path
+from hadaptive.paper.tables import frames_of
+from hadaptive.paper.tables.frame import Column, Frame
+from hadaptive.records import RECORD, seal
+
+SEALED, EDITED, UNSEALED, ABSENT = "as written", "edited by hand", "without a checksum", "absent"
+MEANS = {
+    SEALED: "what it says has the checksum it was written with",
+    EDITED: "what it says does not have the checksum it was written with",
+    UNSEALED: "written before records had checksums, or without one",
+    ABSENT: "there is no readable record",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A record that a cell was made from, or was to be made from.
+
+    `status` is the record's own, or why it cannot be used; `seal` one of the four words above. `record` is empty where
+    there is none that can be read. `came` says that it came with the project.
+    """
+
+    id: str
+    path: Path
+    status: str
+    seal: str
+    record: Mapping[str, Any]
+    came: bool = False
+
+
+def evidence(spec: AnySpec, record_id: str, results_root: Path = Path("results")) -> Evidence:
+    """A record that a table, a figure or the bundle reads, with its seal checked. That of another scale is none."""
+    path, scale, came = record_path(spec, record_id, results_root), spec.scale, record_id in spec.reference
+    usable = read_record(path, record_id, scale)
+    status = usable.text if isinstance(usable, Remark) else "done"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict):
+        return Evidence(record_id, path, status, ABSENT, {}, came)
+    written = record.get("sha256")
+    found = UNSEALED if written is None else SEALED if written == _seal(record) else EDITED
+    same = (record.get("id"), record.get("scale")) == (record_id, scale)
+    return Evidence(record_id, path, status, found, record if same else {}, came)
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    try:
+        return seal(record)
+    except ValueError:  # NaN written in by hand
+        return ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell of a table, with what the paper prints there and how it differs; these are empty where the paper has none.
+
+    `column` is the measured one, or words of the row itself ("said"), which have no cell.
+    """
+
+    column: Column
+    row: Row
+    number: int  # of the row
+    cell: Cell | None
+    published: Cell | None
+    difference: Cell | None
+
+
+def shown(spec: TableSpec, results_root: Path) -> tuple[Frame, Frame | None]:
+    """A table as measured, and its version beside the published values, if it has one."""
+    frame, *others = frames_of(spec, results_root)
+    return frame, others[0] if others else None
+
+
+def place(frame: Frame, compared: Frame | None, column: Column, number: int) -> Place:
+    """What is known of the cell in a column and a row."""
+    theirs = {} if compared is None else compared.cells
+    cells = [frame.cells, theirs, theirs]
+    keys = (column.key, f"{column.key}_published", f"{column.key}_difference")
+    found = [cells[key][number] if key in cells else None for cells, key in zip(cells, keys, strict=True)]
+    return Place(column, frame.spec.rows[number], number, *found)
+
+
+def places(frame: Frame, compared: Frame | None) -> Iterator[Place]:
+    """Every measured cell of a table that is shown, line by line."""
+    for number in range(len(frame.spec.rows)):
+        for column in frame.columns:
+            if column.shown and column.role == "measured":
+                yield place(frame, compared, column, number)
+
+
+def make_again(spec: TableSpec, records: Sequence[str]) -> str:
+    """The command that makes a cell: its records where they are missing or out of date, then its table from them.
+
+    Without records (nothing could be run) it is the command for the table. Where the table shows records that came with
+    the project, or nothing else, they are made beside them: the table goes on showing those.
+    """
+    snakemake = "uv run snakemake --cores 8"
+    if not records:
+        return f"{snakemake} paper_tables/{spec.table}.tex --config scale={spec.scale}"
+    paths = " ".join(shlex.quote(f"results/{spec.scale}/{each}/{RECORD}") for each in records)
+    if spec.only_reference or any(each in spec.reference for each in records):
+        return f"{snakemake} {paths} --config scale={spec.scale} reference=never"
+    return (
+        f"{snakemake} {paths} --config scale={spec.scale} && uv run hadaptive render {spec.table} --scale {spec.scale}"
+    )

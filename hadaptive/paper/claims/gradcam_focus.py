@@ -1,0 +1,74 @@
+"""Claim 14 (appendix A.6): what the records of Grad-CAM say of how early a net focuses on the subject of an image."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hadaptive.paper.cells import Remark, read_record
+from hadaptive.paper.claims.findings import Finding
+from hadaptive.paper.spec import ClaimsSpec, record_path
+
+SAID = "With ACH the net focuses on the subject at an earlier layer than the all-Ghost net"
+BASELINE, OURS = "all_ghost", "dysoft"
+NAMED = 3  # images whose numbers are spelled out, at most
+
+
+def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
+    """The layer at which each net focuses (`hadaptive.explain.focus` says what that is), a mean over images a training.
+
+    A net that focuses nowhere counts as focusing one layer after the last that counts. As for accuracies, two means
+    differ where they are further apart than their deviations over seeds; of one seed the noise is not known.
+    """
+    records: dict[str, Mapping[str, Any]] = {}
+    for each in spec.explained:
+        record = read_record(record_path(spec, each, results_root), each, spec.scale)
+        if isinstance(record, Remark):
+            yield Finding(SAID, None, record.text, measured=False)
+            return
+        records[each.rpartition("/")[2]] = record
+    if not records:
+        yield Finding(SAID, None, "no image is named", measured=False)
+        return
+    yield _compare(records, spec.demonstration)
+
+
+def _compare(records: Mapping[str, Mapping[str, Any]], demonstration: bool) -> Finding:
+    nets = [net for record in records.values() for net in record["metrics"]["nets"]]
+    means = {
+        variant: [
+            statistics.fmean(_layer(net) for net in nets if (net["variant"], net["seed"]) == (variant, seed))
+            for seed in sorted({net["seed"] for net in nets if net["variant"] == variant})
+        ]
+        for variant in (BASELINE, OURS)
+    }
+    ours, theirs = (statistics.fmean(means[variant]) for variant in (OURS, BASELINE))
+    because = f"layer {ours:.3g} against {theirs:.3g}, where {_layer({**nets[0], 'focuses_at': None})} is nowhere, "
+    because += _each(records)
+    if min(len(each) for each in means.values()) < 2:
+        return Finding(SAID, None, f"{because}; one seed, whose noise is not known", demonstration=demonstration)
+    noise = sum(statistics.stdev(each) for each in means.values())
+    true = None if abs(ours - theirs) <= noise else ours < theirs
+    return Finding(SAID, true, f"{because}, noise {noise:.2g} (deviations over seeds)", demonstration=demonstration)
+
+
+def _layer(net: Mapping[str, Any]) -> int:
+    found = net["focuses_at"]
+    return int(net["counted_layers"]) + 1 if found is None else int(found)
+
+
+def _each(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The first seed's layers in each of a few images, or over how many images the mean is."""
+    unplaced = sum(record["settings"]["subject"] is None for record in records.values())
+    where = f"; in {unplaced} of them focus anywhere counts, no subject is given" if unplaced else ""
+    if len(records) > NAMED:
+        return f"a mean over {len(records)} images{where}"
+    parts = []
+    for name, record in records.items():
+        said = {}
+        for net in reversed(record["metrics"]["nets"]):
+            said[net["variant"]] = "nowhere" if net["focuses_at"] is None else str(net["focuses_at"])
+        parts.append(f"{name}: {said[OURS]} against {said[BASELINE]}")
+    return f"in {', '.join(parts)}{where}"

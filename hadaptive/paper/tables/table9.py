@@ -1,0 +1,137 @@
+"""Table 9: the layers of Hadaptive-Net-S, from the record of how it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hadaptive.paper.cells import Cell, Record, Remark
+from hadaptive.paper.published import errata, published
+from hadaptive.paper.spec import Row, TableSpec
+from hadaptive.paper.tables.frame import Column, Frame, Note, Records
+
+SOURCE = "structure"
+EXPANSIONS = {"ACH": "Hada", "Ghost": "Ghost"}  # the paper's names
+_WORDS = (
+    Column("module", "Module", SOURCE, role="said", left=True),
+    Column("arguments", "Arguments", SOURCE, role="said", left=True),
+)
+_COUNTS = (
+    Column("width", "Expanded to", SOURCE, "width", digits=0),
+    Column("size", "Output", SOURCE, "size", unit="px", digits=0),
+    Column("parameters_k", "Params", SOURCE, "parameters", 1e-3, "K", digits=1),
+    Column("macs_m", "MACs", SOURCE, "macs", 1e-6, "M"),
+)
+NOTATION = (
+    "CNA: convolution, norm, activation [in, out, kernel, stride]; BN: batch norm; HS: hardswish; AB: adaptive "
+    "bottleneck [in, out, expansion, times its channels or k of ACH (Hada), kernel, stride]; FN: fully connected "
+    "[in, out, hidden, dropout]."
+)
+
+
+def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
+    """The layers in the paper's notation with their counts, and beside the paper's, each marked where both agree."""
+    (net,) = spec.rows
+    records = Records(spec, results_root)
+    why, record = spec.why_not(net, SOURCE), records.read(spec.source(SOURCE).record or "")
+    found = Remark.of(why) if why is not None else record
+    rows, cells = _unknown(net, found) if isinstance(found, Remark) else _layers(net, found)
+    title = f"Layers of {net.label} (the paper's Table 9)."
+    frame = Frame(
+        stem="table9",
+        spec=spec.model_copy(update={"rows": tuple(rows)}),
+        title=title,
+        columns=(*_WORDS, *_COUNTS),
+        cells=cells,
+        notes=(Note(SOURCE, NOTATION),),
+        rows_are="Layer",
+    )
+    return [frame, _compare(frame)]
+
+
+def _unknown(net: Row, why: Remark) -> tuple[list[Row], dict[str, list[Cell]]]:
+    row = net.model_copy(update={"label": "all", "cite": ""})
+    return [row], {column.key: [Cell(remark=why)] for column in _COUNTS}
+
+
+def _layers(net: Row, record: Record) -> tuple[list[Row], dict[str, list[Cell]]]:
+    layers = record["metrics"]["layers"]
+    rows = [
+        Row(model=net.model, variant=net.variant, label=str(layer["layer"]),
+            said={"module": layer["module"], "arguments": arguments(as_published(layer))})
+        for layer in layers
+    ]  # fmt: skip
+    cells = {
+        column.key: [
+            Cell(layer[column.metric] * column.factor, n=1, records=(record["id"],))
+            if column.metric in layer
+            else Cell.empty("not expanded")
+            for layer in layers
+        ]
+        for column in _COUNTS
+    }
+    return rows, cells
+
+
+def as_published(layer: Mapping[str, Any]) -> dict[str, str]:
+    """A layer of the record in the columns of published/table9.csv."""
+    found = {"in": str(layer["in"]), "out": str(layer["out"])}
+    if layer["module"] == "FN":
+        return {**found, "module": "FN", "expand": f"hidden {layer['hidden']}, dropout {layer['dropout']:g}"}
+    found |= {"kernel": str(layer["kernel"]), "stride": str(layer["stride"])}
+    if layer["module"] == "CNA":
+        return {**found, "module": "CNA", "norm": layer["norm"], "act": layer["act"] or ""}
+    expansion = layer["expansion"]
+    amount = str(expansion["k"]) if expansion["kind"] == "ACH" else f"{expansion['times']:.1f}"
+    return {**found, "module": "AB", "expand": f"{EXPANSIONS[expansion['kind']]} {amount}"}
+
+
+def arguments(said: Mapping[str, str]) -> str:
+    """A layer's arguments as the paper writes them: [96, 96, 'Hada', 16, 5, 1]."""
+    parts = [said["in"], said["out"]]
+    if said["module"] == "FN":
+        return f"[{', '.join([*parts, *(word.split()[1] for word in said['expand'].split(', '))])}]"
+    if said["module"] == "AB":
+        name, amount = said["expand"].split()
+        parts += [f"'{name}'", amount]
+    listed = f"[{', '.join([*parts, said['kernel'], said['stride']])}]"
+    return listed if said["module"] == "AB" else f"{listed} {{{said['norm']}, {said['act'] or 'None'}}}"
+
+
+def _compare(frame: Frame) -> Frame:
+    """Module and arguments as the paper prints them, as built, and whether they agree; layers of either, in order."""
+    paper = {label: {**row, "arguments": arguments(row)} for label, row in published("table9").items()}
+    mine = {row.label: row for row in frame.spec.rows if row.said}
+    remark = frame.cells["size"][0].remark
+    why = remark.text if remark and not mine else "no"
+    labels = dict.fromkeys([*paper, *mine])
+    rows = [_beside(label, paper.get(label), mine.get(label), frame.spec.rows[0], why) for label in labels]
+    columns = tuple(_columns())
+    return replace(
+        frame,
+        stem="table9_compare",
+        spec=frame.spec.model_copy(update={"rows": tuple(rows)}),
+        title=f"{frame.title} Paper: as published; here: as built.",
+        columns=columns,
+        cells={},
+        findings=tuple(erratum.line() for erratum in errata("table9")),
+    )
+
+
+def _columns() -> Iterator[Column]:
+    for column in _WORDS:
+        published_key = f"{column.key}_published"
+        yield replace(column, key=published_key, title="paper", over=column.title, role="quoted")
+        yield replace(column, title="here", over=column.title)
+    yield Column("agrees", "Agrees", SOURCE, role="said")
+
+
+def _beside(label: str, paper: Mapping[str, str] | None, mine: Row | None, like: Row, why: str) -> Row:
+    """A line: both sides' words, and a tick where they are the same; else `why` not."""
+    said = {column.key: mine.said[column.key] if mine else "" for column in _WORDS}
+    printed = {column.key: paper[column.key] if paper else "" for column in _WORDS}
+    quoted = {f"{key}_published": text for key, text in printed.items()}
+    agrees = "✓" if said == printed else why
+    return Row(model=like.model, variant=like.variant, label=label, said={**quoted, **said, "agrees": agrees})
