@@ -13,11 +13,13 @@ from markupsafe import Markup
 
 from hadaptive.errors import UserError
 from hadaptive.paper import files
+from hadaptive.paper.escape import latex
 from hadaptive.paper.order import called, in_order
 from hadaptive.paper.spec import BundleSpec
-from hadaptive.paper.tables.render import tex_environment
+from hadaptive.paper.tables.render import environment
 from hadaptive.records import atomic
 
+TEMPLATES = Path(__file__).parent / "templates"
 NO_LATEX = (
     "latexmk is not installed, so there is no paper.pdf; everything else is made without it. On Debian or Ubuntu: "
     "apt install latexmk texlive-latex-extra"
@@ -60,7 +62,7 @@ def document(spec: BundleSpec, out_dir: Path, folder: Path) -> str:
         title, alt = files.said(name, out_dir) if figure else ("", "")
         parts.append({"figure": figure, "files": [Markup(each) for each in taken], "called": called(name),
                       "title": title, "alt": alt, "name": Markup(name.replace("_", "-"))})  # fmt: skip
-    return tex_environment().get_template("paper.tex.j2").render(spec=spec, parts=parts)
+    return environment(latex, TEMPLATES).get_template("paper.tex.j2").render(spec=spec, parts=parts)
 
 
 def _environment() -> dict[str, str]:

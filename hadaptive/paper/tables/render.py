@@ -45,11 +45,6 @@ def environment(escape: Callable[[object], Markup], templates: Path = TEMPLATES)
 _ENVIRONMENTS = {"tex": environment(latex), "md": environment(markdown)}
 
 
-def tex_environment() -> Environment:
-    """The environment of LaTeX templates."""
-    return _ENVIRONMENTS["tex"]
-
-
 def text(frame: Frame, suffix: str) -> str:
     """A frame as LaTeX ("tex", an \\input-able float; needs booktabs and graphicx) or Markdown ("md")."""
     return _ENVIRONMENTS[suffix].get_template(f"table.{suffix}.j2").render(frame=frame, panels=panels(frame))
