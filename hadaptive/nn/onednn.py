@@ -45,7 +45,7 @@ def _vulnerable(conv: nn.Conv2d) -> bool:
     return (
         conv.kernel_size == (1, 1)
         and max(conv.stride) > 1
-        and conv.padding == (0, 0)
+        and conv.padding in ((0, 0), "valid")
         and conv.groups == 1
         and conv.in_channels < CHANNEL_BLOCK
     )

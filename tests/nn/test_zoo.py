@@ -97,12 +97,13 @@ def test_options_reach_the_model() -> None:
 
 @pytest.mark.parametrize("module", ["hadaptive.nn", "hadaptive.nn.zoo"])
 def test_a_baseline_depends_on_none_of_our_nets(module: str) -> None:
-    """What these two import statically is part of every baseline's code identity: nothing of ours may be."""
+    """What these two import statically is part of every baseline's code identity: none of our nets may be."""
     tree = ast.parse(Path(import_module(module).__file__).read_text())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {f"{'.' * node.level}{node.module}" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported
-    assert not [name for name in imported if name.startswith((".", "hadaptive", "kernels"))]
+    ours = {name for name in imported if name.startswith((".", "hadaptive", "kernels"))}
+    assert ours <= {"hadaptive.nn.onednn"}  # which changes how a baseline is computed
 
 
 def test_exports_load_by_name() -> None:

@@ -1,0 +1,112 @@
+"""The cure of oneDNN's flaw: the same function, exactly the layers concerned, nothing else changed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from hadaptive import config
+from hadaptive.nn.features import feature_maps
+from hadaptive.nn.onednn import StridedPointwise, cured
+from hadaptive.nn.zoo import create_model
+from hadaptive.search.supernet import SuperNet
+from hadaptive.space import Space
+
+LAYOUTS = [torch.channels_last, torch.contiguous_format]
+
+
+def concerned(model: nn.Module) -> list[str]:
+    return [name for name, layer in model.named_modules() if isinstance(layer, StridedPointwise)]
+
+
+def pair(*arguments: Any, **options: Any) -> tuple[nn.Conv2d, nn.Module]:
+    """A plain convolution and its cured copy."""
+    plain = nn.Conv2d(*arguments, **options)
+    return plain, cured(nn.Sequential(copy.deepcopy(plain)))[0]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    channels=st.integers(1, 15),
+    out=st.integers(1, 20),
+    stride=st.tuples(st.integers(1, 4), st.integers(2, 4)),
+    size=st.tuples(st.integers(1, 11), st.integers(1, 11)),
+    bias=st.booleans(),
+    layout=st.sampled_from(LAYOUTS),
+    padding=st.sampled_from([0, "valid"]),
+)
+def test_the_same_function_and_gradients(
+    channels: int, out: int, stride: Any, size: Any, bias: bool, layout: torch.memory_format, padding: Any
+) -> None:
+    pointwise = pair(channels, out, 1, stride, padding, bias=bias, dtype=torch.float64)
+    assert type(pointwise[1]) is StridedPointwise
+    x = torch.randn(2, channels, *size, dtype=torch.float64).to(memory_format=layout)
+    seen = []
+    for layer in pointwise:
+        layer.to(memory_format=layout)
+        own = x.clone().requires_grad_()
+        y = layer(own)
+        torch.sin(y).sum().backward()
+        seen.append([y, own.grad, *(parameter.grad for parameter in layer.parameters())])
+    torch.testing.assert_close(seen[1], seen[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_output_lies_in_memory_as_before(layout: torch.memory_format) -> None:
+    x = torch.randn(4, 3, 8, 8).to(memory_format=layout)
+    strides = [layer.to(memory_format=layout)(x).stride() for layer in pair(3, 48, 1, 2)]
+    assert strides[0] == strides[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((16, 8, 1, 2), {}),
+        ((3, 8, 1, 1), {}),
+        ((3, 8, 3, 2), {}),
+        ((3, 8, 1, 2, 1), {}),
+        ((4, 8, 1, 2), {"groups": 2}),
+    ],
+)
+def test_other_convolutions_stay(arguments: tuple[int, ...], options: dict[str, Any]) -> None:
+    assert type(pair(*arguments, **options)[1]) is nn.Conv2d
+
+
+def test_a_copy_a_pickle_a_compiled_one() -> None:
+    _, layer = pair(3, 4, 1, 2)
+    x = torch.randn(2, 3, 6, 6)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), torch.compile(layer, backend="eager")):
+        assert torch.equal(other(x), layer(x))
+
+
+def zoo_models() -> list[str]:
+    return list(config.load().zoo)
+
+
+@pytest.mark.parametrize("name", zoo_models())
+def test_which_layers_of_the_zoo(name: str) -> None:
+    with torch.device("meta"):
+        model = create_model(name)
+    assert concerned(model) == (["stem.conv_scale.conv"] if name.startswith("mobileone") else [])
+
+
+def test_which_layers_of_detectors_and_of_search_spaces() -> None:
+    params = config.load()
+    assert not [name for name in params.detection if concerned(feature_maps(name))]
+    assert not [name for name, space in params.search.items() if concerned(SuperNet(space, 10))]
+    assert concerned(feature_maps("mobileone_s0")) == ["body.stem_conv_scale.conv"] or concerned(
+        feature_maps("mobileone_s0")
+    ) == ["body.stem.conv_scale.conv"]
+
+
+def test_a_space_may_have_such_layers() -> None:
+    layers = [{"out": 8, "kernel": 1, "stride": 2, "choose": ["conv"]}] * 2
+    space = Space.model_validate({"about": "strided", "candidates": {"conv": {"op": "conv"}}, "layers": layers})
+    assert len(concerned(SuperNet(space, 10))) == 2
