@@ -5,9 +5,6 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
-include: "workflow/rules/count.smk"
-include: "workflow/rules/bench.smk"
-include: "workflow/rules/explain.smk"
 include: "workflow/rules/scale.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/metrics.smk"
@@ -19,8 +16,8 @@ include: "workflow/rules/stages.smk"
 rule all:
     default_target: True
     input:
-        expand("paper_tables/{table}.tex", table=TABLES),
-        expand("paper_tables/{figure}.pdf", figure=FIGURES),
+        expand("paper_tables/{table}.tex", table=study.tables),
+        expand("paper_tables/{figure}.pdf", figure=study.figures),
         "paper_tables/claims.md",
         rules.bundle.output,
         rules.crate.output,
@@ -28,11 +25,11 @@ rule all:
 
 
 onstart:
-    if not PARAMS.scales[SCALE].stand_in:  # what takes hours says so first
+    if not study.stand_in:  # what takes hours says so first
         from hadaptive.cli import plan
 
         print(plan.of(workflow.dag.needrun_jobs(), workflow.cores))
 
 
 onsuccess:
-    print(guide.made(PARAMS))
+    print(guide.made(study))

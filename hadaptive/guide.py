@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hadaptive.config import Params
 from hadaptive.paper.spec import REFERENCE
-from hadaptive.study import figures, tables
+from hadaptive.study import Study
 
 NEXT = {
     "demo": ("real CIFAR-100, from the records that came with the project, in seconds", "scale=cpu"),
@@ -15,27 +14,27 @@ NEXT = {
 }
 
 
-def made(params: Params, root: Path = Path("paper_tables")) -> str:
+def made(study: Study, root: Path = Path("paper_tables")) -> str:
     """The closing message of a run at the chosen scale. What still stands there from another scale is not named."""
-    scale = params.scale
+    scale = study.scale
     lines = [""]
     lines += [
         f"{root / name}.tex, .md, .csv    measured at scale {scale}"
-        for name in tables(params)
+        for name in study.tables
         if _says(root / f"{name}.md", f"Scale `{scale}`")
     ]
     if len(lines) > 1:
         lines.append(f"{root}/*_compare.tex, .md, .csv    the same beside the published values")
     lines += [
         f"{root / name}.pdf, .png, .csv, .txt    drawn at scale {scale}"
-        for name in figures(params)
+        for name in study.figures
         if _says(root / f"{name}.txt", f"\nScale: {scale}\n")
     ]
     if _says(root / "claims.md", f"scale `{scale}`"):
         lines.append(f"{root / 'claims.md'}, .csv    the paper's claims, each with a verdict")
     if _says(root / "index.html", f'data-scale="{scale}"'):
         lines.append(f"{root / 'index.html'}, bundle.zip    all of it on one page: open it, choose a cell")
-    only = params.takes == "only"
+    only = study.params.takes == "only"
     if only:
         lines.append(f"results/{REFERENCE}/{scale}/    the records behind them, which came with the project")
     else:

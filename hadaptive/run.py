@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -91,26 +91,21 @@ class Text(Run):
 
 
 class Measure(Executed):
-    """A measurement of a model that needs no training: its complexity, its latency, or its layers (Table 9)."""
+    """A measurement of a kind of `hadaptive.measures.MEASURES`; what it depends on stands in `settings`."""
 
-    kind: Literal["complexity", "latency", "structure"]
-    model: Name
-    variant: Name
-    options: dict[str, Any] = Field(default_factory=dict)
+    kind: Name
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        """For example `latency/hadaptive_net_s/dysoft`."""
-        return f"{self.kind}/{self.model}/{self.variant}"
+        """For example `variance`."""
+        return self.kind
 
 
-class KernelMeasure(Executed):
-    """A measurement of the GPU kernels: of a net with each implementation (Table 4), or of the operator (Figure 7)."""
+class NamedMeasure(Measure):
+    """One of several measurements of a kind."""
 
-    kind: Literal["kernels"] = "kernels"
-    name: Literal["table4", "figure7"]
-    settings: dict[str, Any] = Field(default_factory=dict)
+    name: Name
 
     @property
     def id(self) -> str:
@@ -118,36 +113,14 @@ class KernelMeasure(Executed):
         return f"{self.kind}/{self.name}"
 
 
-class VarianceMeasure(Executed):
-    """A measurement of the variances of cross-Hadamard products (appendix A.2)."""
+class ModelMeasure(Measure):
+    """A measurement of an untrained model: its complexity, its latency, its layers."""
 
-    kind: Literal["variance"] = "variance"
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        return self.kind
-
-
-class ExplainMeasure(Executed):
-    """Grad-CAM of trained nets on one image (appendix A.6)."""
-
-    kind: Literal["explain"] = "explain"
-    name: Name
-    settings: dict[str, Any] = Field(default_factory=dict)
+    model: Name
+    variant: Name
+    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the model's builder")
 
     @property
     def id(self) -> str:
-        """For example `explain/flower`."""
-        return f"{self.kind}/{self.name}"
-
-
-class ExpansionMeasure(Executed):
-    """Operations of pointwise convolution, Ghost module and ACH over channels and over ratios (Figures 5 and 6)."""
-
-    kind: Literal["expansions"] = "expansions"
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        return self.kind
+        """For example `latency/hadaptive_net_s/dysoft`."""
+        return f"{self.kind}/{self.model}/{self.variant}"

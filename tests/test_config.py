@@ -178,13 +178,14 @@ def test_a_value_from_the_command_line_is_not_blamed_on_a_line() -> None:
     ],
 )
 def test_a_variant_that_cannot_be_built_stops_its_own_run_with_one_message(model: str, how: object, said: str) -> None:
-    from hadaptive.study import runs
+    from hadaptive.study import Study
     from hadaptive.train.classify import build
 
     values = yaml.safe_load(TEXT)
     zoo = {**values["zoo"], model: {"label": model}}
     variants = {**values["variants"], "odd": {"of": [model], "options": {"retrofit": how}}}
-    run = runs(config.check({**values, "zoo": zoo, "variants": variants}))[f"cifar100/{model}/odd/seed0"]
+    study = Study(config.check({**values, "zoo": zoo, "variants": variants}))
+    run = study.runs[f"cifar100/{model}/odd/seed0"]
     with pytest.raises(UserError) as caught:
         build(run, 10)
     message = str(caught.value)

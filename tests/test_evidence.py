@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.paper.bundle.provenance import SEALED, evidence
 from hadaptive.paper.claims import report
 from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.spec import REFERENCE
 from hadaptive.paper.tables.render import render
+from hadaptive.study import Study
 from hadaptive.study.reference import usable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,8 +21,10 @@ RESULTS = ROOT / "results"
 SCALES = sorted(path.name for path in (RESULTS / REFERENCE).iterdir())
 
 
-def params(scale: str) -> config.Params:
-    return config.check({**yaml.safe_load((ROOT / "params.yaml").read_text()), "scale": scale, "reference": "only"})
+def study(scale: str) -> Study:
+    return Study(
+        config.check({**yaml.safe_load((ROOT / "params.yaml").read_text()), "scale": scale, "reference": "only"})
+    )
 
 
 def committed(scale: str) -> set[str]:
@@ -32,13 +35,13 @@ def committed(scale: str) -> set[str]:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_committed_record_has_the_settings_of_params_yaml(scale: str) -> None:
-    given = params(scale)
-    assert committed(scale) == usable(given, study.executed(given), RESULTS / REFERENCE) != set()
+    given = study(scale)
+    assert committed(scale) == usable(given, given.executed, RESULTS / REFERENCE) != set()
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: str) -> None:
-    bundle = study.bundle(params(scale))
+    bundle = study(scale).bundle
     for each in committed(scale):
         found = evidence(bundle, each, RESULTS)
         assert found.seal == SEALED, each
@@ -47,13 +50,13 @@ def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: st
 
 @pytest.mark.parametrize("table", ["table1", "table2", "figure3_table", "table11"])
 def test_the_results_show_the_tables_that_a_clone_renders(table: str, tmp_path: Path) -> None:
-    render(study.tables(params("cpu"))[table], RESULTS, tmp_path)
+    render(study("cpu").tables[table], RESULTS, tmp_path)
     shown = [line for line in (tmp_path / f"{table}.md").read_text().splitlines() if line.startswith("|")]
     assert shown and "\n".join(shown) in (ROOT / "docs/results.md").read_text()
 
 
 def test_the_results_show_the_verdicts_that_a_clone_comes_to() -> None:
-    spec = study.claims(params("cpu"))
+    spec = study("cpu").claims
     text = report.as_markdown(judge(spec, RESULTS), spec)
     shown = [line for line in text.splitlines() if line.startswith("|")]
     assert shown and "\n".join(shown) in (ROOT / "docs/results.md").read_text()

@@ -9,50 +9,50 @@ from typing import Any
 import pytest
 import yaml
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.errors import UserError
 from hadaptive.paper.spec import record_path, records_needed
 from hadaptive.records import read_json, write_json
-from hadaptive.study import reference
+from hadaptive.study import Study, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
-def params(**changes: Any) -> config.Params:
-    return config.check({**VALUES, **changes})
+def study(**changes: Any) -> Study:
+    return Study(config.check({**VALUES, **changes}))
 
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose reference holds a training and a latency of MobileNetV3-S at scale demo."""
     monkeypatch.chdir(tmp_path)
-    given = params()
-    training = study.runs(given)["cifar100/mobilenetv3_small_100/base/seed0"]
-    latency = study.measures(given)["latency/mobilenetv3_small_100/base"]
+    given = study()
+    training = given.runs["cifar100/mobilenetv3_small_100/base/seed0"]
+    latency = given.measures["latency/mobilenetv3_small_100/base"]
     root = tmp_path / "results/reference/demo"
     write_json(root / training.id / "record.json", {"id": training.id, "run": json.loads(training.dumps())})
     write_json(root / latency.id / "record.json", {"id": latency.id, **json.loads(latency.dumps())})
     return root
 
 
-def taken(given: config.Params) -> list[str]:
-    spec = study.tables(given)["table7"]
+def taken(given: Study) -> list[str]:
+    spec = given.tables["table7"]
     paths = [path.as_posix() for path in records_needed(spec) if path.is_relative_to("results/reference")]
     assert [f"results/reference/demo/{each}/record.json" for each in spec.reference] == paths
     return list(spec.reference)
 
 
 def test_records_with_the_settings_asked_for_are_taken_and_said(kept: Path) -> None:
-    given = params()
+    given = study()
     assert taken(given) == ["latency/mobilenetv3_small_100/base", "cifar100/mobilenetv3_small_100/base/seed0"]
-    assert "; 2 of 57 records came with the project" in study.tables(given)["table7"].about
-    assert study.tables(given)["table8"].reference == ()
+    assert "; 2 of 57 records came with the project" in given.tables["table7"].about
+    assert given.tables["table8"].reference == ()
 
 
 def test_a_figure_of_a_table_reads_the_same_records(kept: Path) -> None:
-    given = params()
-    table, figure = study.tables(given)["table7"], study.figures(given)["figure1"]
+    given = study()
+    table, figure = given.tables["table7"], given.figures["figure1"]
     assert figure.table is not None and figure.table.reference == table.reference == figure.reference
     assert records_needed(figure) == records_needed(figure.table) == records_needed(table)
 
@@ -60,72 +60,72 @@ def test_a_figure_of_a_table_reads_the_same_records(kept: Path) -> None:
 def test_with_other_settings_a_run_is_run(kept: Path) -> None:
     scales = json.loads(json.dumps(VALUES["scales"]))
     scales["demo"]["tasks"]["cifar100"]["recipe"]["epochs"] = 4
-    assert taken(params(scales=scales)) == ["latency/mobilenetv3_small_100/base"]
+    assert taken(study(scales=scales)) == ["latency/mobilenetv3_small_100/base"]
     scales["demo"]["latency"]["runs"] = 101
-    assert taken(params(scales=scales)) == []
-    assert taken(params(scale="cpu", models=["mobilenetv3_small_100"])) == []
+    assert taken(study(scales=scales)) == []
+    assert taken(study(scale="cpu", models=["mobilenetv3_small_100"])) == []
 
 
 def test_never_runs_everything(kept: Path) -> None:
-    assert taken(params(reference="never")) == []
+    assert taken(study(reference="never")) == []
 
 
 def test_only_asks_for_no_other_record(kept: Path) -> None:
-    given = params(reference="only")
-    table, figure = study.tables(given)["table7"], study.figures(given)["figure7"]
+    given = study(reference="only")
+    table, figure = given.tables["table7"], given.figures["figure7"]
     assert len(taken(given)) == len(records_needed(table)) == 2
     assert "; 2 of 57 records came with the project, the rest was not run" in table.about
     assert records_needed(figure) == []
     assert "; 0 of 1 records came with the project, the rest was not run" in figure.about
-    assert set(study.records(given)) == set(map(str, records_needed(table)))
-    assert study.manifests(given) == []
+    assert set(given.records) == set(map(str, records_needed(table)))
+    assert given.manifests == []
 
 
 def test_only_reads_no_other_record(kept: Path) -> None:
-    given, training = params(reference="only"), "cifar100/starnet_s1/base/seed0"
-    spec = study.tables(given)["table7"]
+    given, training = study(reference="only"), "cifar100/starnet_s1/base/seed0"
+    spec = given.tables["table7"]
     write_json(Path("results/demo", training, "record.json"), {"id": training})
     assert record_path(spec, training, Path("results")).is_relative_to("results/reference")
 
 
 def test_a_found_net_is_taken_with_its_search_alone(kept: Path) -> None:
-    given = params()
-    net = study.runs(given)["cifar100/hadaptive_net_found/table3/seed0"]
+    given = study()
+    net = given.runs["cifar100/hadaptive_net_found/table3/seed0"]
     made = json.loads(net.dumps())
     made["options"]["rows"] = [["what was found"]]
     write_json(kept / net.id / "record.json", {"id": net.id, "run": made})
     needs = {net.id, *net.options["found_by"]}
-    assert not needs & set(study.tables(given)["found"].reference)
+    assert not needs & set(given.tables["found"].reference)
     for each in net.options["found_by"]:
-        search = study.runs(given)[each]
+        search = given.runs[each]
         write_json(kept / each / "record.json", {"id": each, "run": json.loads(search.dumps())})
-    assert net.id in study.tables(given)["found"].reference
+    assert net.id in study().tables["found"].reference
 
 
 def test_a_damaged_reference_record_is_named(kept: Path) -> None:
     path = kept / "latency/mobilenetv3_small_100/base/record.json"
     path.write_text("{")
     with pytest.raises(UserError, match=r"record\.json is damaged"):
-        taken(params())
+        taken(study())
 
 
 def test_seeds_of_a_model_stand_in_the_place_of_the_scales() -> None:
     scales = json.loads(json.dumps(VALUES["scales"]))
     scales["demo"]["seeds_of"] = {"starnet_s1": [3, 4]}
-    given = params(scales=scales)
-    asked = {run.seed for run in study.runs(given).values() if run.model == "starnet_s1"}
+    given = study(scales=scales)
+    asked = {run.seed for run in given.runs.values() if run.model == "starnet_s1"}
     assert asked == {3, 4}
-    made = {str(run.folder / "record.json") for run in study.runs(given).values()}
-    needed = {str(path) for path in records_needed(study.tables(given)["table7"]) if "seed" in str(path)}
+    made = {str(run.folder / "record.json") for run in given.runs.values()}
+    needed = {str(path) for path in records_needed(given.tables["table7"]) if "seed" in str(path)}
     assert needed < made
 
 
 def test_kept_are_the_records_with_these_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    given = params()
-    same, other = (study.measures(given)[f"latency/{name}/base"] for name in ("starnet_s1", "starnet_s2"))
+    given = study()
+    same, other = (given.measures[f"latency/{name}/base"] for name in ("starnet_s1", "starnet_s2"))
     write_json(same.folder / "record.json", {"status": "no CUDA device", **json.loads(same.dumps())})
     write_json(other.folder / "record.json", {"status": "done", **json.loads(other.dumps()), "settings": {"runs": 1}})
-    (path,) = reference.keep(given, study.executed(given))
+    (path,) = reference.keep(given, given.executed)
     assert path == Path("results/reference/demo", same.id, "record.json") and read_json(path)["model"] == "starnet_s1"
-    assert reference.usable(given, study.executed(given)) == {same.id}
+    assert reference.usable(given, given.executed) == {same.id}

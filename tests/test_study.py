@@ -9,32 +9,26 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hadaptive import config, identity, study
+from hadaptive import config, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
-from hadaptive.run import (
-    Classification,
-    Detection,
-    ExpansionMeasure,
-    ExplainMeasure,
-    KernelMeasure,
-    Search,
-    Text,
-    VarianceMeasure,
-)
+from hadaptive.run import Classification, Detection, Measure, NamedMeasure, Search, Text
+from hadaptive.study import Study
+from hadaptive.study.measures import inputs
+from hadaptive.study.runs import code_of, depends_on, trainer_code
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
 
 
-def params(**changes: object) -> config.Params:
-    return config.check({**VALUES, **changes})
+def study(**changes: object) -> Study:
+    return Study(config.check({**VALUES, **changes}))
 
 
 def test_every_row_of_table_7_is_a_run() -> None:
-    given = params()
-    runs = study.runs(given)
-    spec = study.tables(given)["table7"]
+    given = study()
+    runs = given.runs
+    spec = given.tables["table7"]
     assert len(spec.rows) == 19
     for row in spec.rows:
         assert f"cifar100/{row.model}/{row.variant}/seed0" in runs
@@ -42,8 +36,8 @@ def test_every_row_of_table_7_is_a_run() -> None:
 
 
 def test_ids_are_unique_and_say_what_they_are() -> None:
-    given = params(scale="paper")
-    runs = study.runs(given)
+    given = study(scale="paper")
+    runs = given.runs
     assert all(run_id == run.id for run_id, run in runs.items())
     assert {run.seed for run in runs.values()} == {0, 1, 2}
     assert runs["cifar100/hadaptive_net_s/dysoft/seed2"].folder == Path(
@@ -52,38 +46,38 @@ def test_ids_are_unique_and_say_what_they_are() -> None:
 
 
 def test_paper_scale_is_the_paper() -> None:
-    recipe = study.runs(params(scale="paper"))["cifar100/hadaptive_net_s/dysoft/seed0"].recipe
+    recipe = study(scale="paper").runs["cifar100/hadaptive_net_s/dysoft/seed0"].recipe
     said = {"lr": 0.001, "weight_decay": 1e-4, "warmup": 0.05, "epochs": 200, "batch_size": 64, "image_size": 224}
     assert {name: getattr(recipe, name) for name in said} == said
     assert recipe.train_examples is None and recipe.precision == "fp32" and recipe.pad == 4 and recipe.flip
 
 
 def test_one_line_adds_a_baseline_a_variant_a_seed() -> None:
-    before = study.runs(params())
+    before = study().runs
     zoo = {**VALUES["zoo"], "resnet18": {"label": "ResNet-18", "group": 3}}
-    baseline = params(zoo=zoo)
-    assert set(study.runs(baseline)) - set(before) == {"cifar100/resnet18/base/seed0"}
-    assert "ResNet-18" in [row.label for row in study.tables(baseline)["table7"].rows]
+    baseline = study(zoo=zoo)
+    assert set(baseline.runs) - set(before) == {"cifar100/resnet18/base/seed0"}
+    assert "ResNet-18" in [row.label for row in baseline.tables["table7"].rows]
     variants = {**VALUES["variants"], "slow_tau": {"of": ["hadaptive_net_s"], "options": {"tau_step": 0.005}}}
-    added = study.runs(params(variants=variants))
+    added = study(variants=variants).runs
     assert set(added) - set(before) == {"cifar100/hadaptive_net_s/slow_tau/seed0"}
     assert added["cifar100/hadaptive_net_s/slow_tau/seed0"].options == {"tau_step": 0.005}
     scales = {**VALUES["scales"], "demo": {**VALUES["scales"]["demo"], "seeds": [0, 1]}}
     trainings = [run for run in before.values() if not isinstance(run, Search)]  # searches have seeds of their own
-    assert len(study.runs(params(scales=scales))) == len(before) + len(trainings)
+    assert len(study(scales=scales).runs) == len(before) + len(trainings)
 
 
 def test_a_selection_restricts_runs_and_says_so_in_the_table() -> None:
-    given = params(models=["hadaptive_net_s", "starnet_s1"])
-    assert {run.model for run in study.runs(given).values()} == {"hadaptive_net_s", "starnet_s1"}
-    spec = study.tables(given)["table7"]
+    given = study(models=["hadaptive_net_s", "starnet_s1"])
+    assert {run.model for run in given.runs.values()} == {"hadaptive_net_s", "starnet_s1"}
+    spec = given.tables["table7"]
     assert len(spec.rows) == 19 and spec.sources["cifar100"].selected == ("hadaptive_net_s", "starnet_s1")
     assert {path.parts[3] for path in records_needed(spec)} == {"hadaptive_net_s", "starnet_s1"}
 
 
 def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
-    given = params(scale="paper")
-    runs, spec = study.runs(given), study.tables(given)["table13"]
+    given = study(scale="paper")
+    runs, spec = given.runs, given.tables["table13"]
     assert len(spec.rows) == 8 and {row.published for row in spec.rows} == set(published("table13"))
     assert {path.parent.relative_to("results/paper").as_posix() for path in records_needed(spec)} == {
         run.id for run in runs.values() if isinstance(run, Text)
@@ -92,12 +86,12 @@ def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
     assert isinstance(run, Text) and Text.model_validate_json(run.dumps()) == run
     said = {"epochs": 3, "batch_size": 32, "lr": 2e-5, "warmup": 0.1, "weight_decay": 0.01, "word_pieces": 128}
     assert {name: getattr(run.recipe, name) for name in said} == said and run.recipe.width == 768
-    assert study.trainer_code(run) == ("hadaptive.train.text", "hadaptive.nn.text_ach")
-    assert study.trainer_code(runs["mnli/bert_12/base/seed0"]) == ("hadaptive.train.text",)
+    assert trainer_code(run) == ("hadaptive.train.text", "hadaptive.nn.text_ach")
+    assert trainer_code(runs["mnli/bert_12/base/seed0"]) == ("hadaptive.train.text",)
     assert "768 channels," in spec.about and "px" not in spec.about
-    small = study.tables(params())["table13"].about
+    small = study().tables["table13"].about
     assert "64 channels in place of 768" in small and "a small grammar of entailment in place of 10% of MNLI" in small
-    assert set(study.runs(params(models=["bert_6"]))) == {
+    assert set(study(models=["bert_6"]).runs) == {
         f"{task}/bert_6/{variant}/seed0"
         for task in ("sst2", "mnli") for variant in ("base", "ffn_fixed", "ffn_ach", "ffn_two_thirds")
     }  # fmt: skip
@@ -105,19 +99,19 @@ def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
 
 def test_absent_data_are_a_reason_not_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HADAPTIVE_DATA", raising=False)
-    given = params(scale="paper")
-    assert "ImageNet-1k" in study.absent_tasks(given)["imagenet1k"]
-    assert not [run for run in study.runs(given).values() if run.task == "imagenet1k"]
-    assert "not part of scale demo" in study.absent_tasks(params())["imagenet1k"]
+    given = study(scale="paper")
+    assert "ImageNet-1k" in given.absent["imagenet1k"]
+    assert not [run for run in given.runs.values() if run.task == "imagenet1k"]
+    assert "not part of scale demo" in study().absent["imagenet1k"]
 
 
 def test_unknown_run_names_the_nearest() -> None:
     with pytest.raises(UserError, match=r"Did you mean 'cifar100/starnet_s1/base/seed0'"):
-        study.find(params(), "cifar100/starnet_s1/bas/seed0")
+        study().find("cifar100/starnet_s1/bas/seed0")
 
 
 def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
-    run = next(iter(study.runs(params()).values()))
+    run = next(iter(study().runs.values()))
     again = Classification.model_validate_json(run.dumps())
     assert again == run and again.dumps() == run.dumps()
     assert run.key("data", "code") == again.key("data", "code")
@@ -130,9 +124,8 @@ def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
 
 def test_planning_needs_no_torch() -> None:
     code = (
-        "import sys; from hadaptive import config, study, identity, guide, devices;"
-        "p = config.load(); study.runs(p); study.tables(p); study.figures(p);"
-        "study.claims(p); guide.made(p);"
+        "import sys; from hadaptive import config, identity, guide, devices; from hadaptive.study import Study;"
+        "study = Study(config.load()); study.bundle, study.executed, study.records, guide.made(study);"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
     )
     root = Path(__file__).resolve().parent.parent
@@ -141,7 +134,7 @@ def test_planning_needs_no_torch() -> None:
 
 
 def test_targets_are_checked_by_name() -> None:
-    given = params()
+    given = study()
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
     tables = ("paper_tables/table7.tex", "paper_tables/v1_table5_compare.csv", "paper_tables/figure3_table.md",
               "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json",
@@ -150,57 +143,57 @@ def test_targets_are_checked_by_name() -> None:
               "results/demo/expansions/record.json")  # fmt: skip
     kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
     for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
-        study.check_target(given, right)
+        given.check_target(right)
     with pytest.raises(UserError, match=r"Did you mean 'paper_tables/table7\.tex'"):
-        study.check_target(given, "paper_tables/tabel7.tex")
+        given.check_target("paper_tables/tabel7.tex")
     with pytest.raises(
         UserError, match=r"at scale demo\. Did you mean 'results/demo/cifar100/starnet_s1/base/seed0/record\.json'"
     ):
-        study.check_target(given, "results/demo/cifar100/starnet_s1/base/seed1/record.json")
+        given.check_target("results/demo/cifar100/starnet_s1/base/seed1/record.json")
     with pytest.raises(UserError, match=r"Did you mean 'paper_tables/figure7\.pdf'"):
-        study.check_target(given, "paper_tables/figur7.pdf")
+        given.check_target("paper_tables/figur7.pdf")
     with pytest.raises(UserError, match=r"Did you mean 'results/demo/kernels/table4/record\.json'"):
-        study.check_target(given, "results/demo/kernels/table5/record.json")
+        given.check_target("results/demo/kernels/table5/record.json")
 
 
 def test_table_4_and_figure_7_have_one_record_each() -> None:
-    given = params()
-    table, figure = study.tables(given)["table4"], study.figures(given)["figure7"]
+    given = study()
+    table, figure = given.tables["table4"], given.figures["figure7"]
     assert records_needed(table) == [Path("results/demo/kernels/table4/record.json")]
     assert records_needed(figure) == [Path("results/demo/kernels/figure7/record.json")]
     assert [row.published for row in table.rows] == [*published("table4"), "fused"]
     assert table.demonstration and figure.demonstration
-    assert not study.tables(params(scale="paper"))["table4"].demonstration
+    assert not study(scale="paper").tables["table4"].demonstration
 
 
 def test_kernel_measures_have_their_settings_from_params() -> None:
-    given = params()
-    table4, figure7 = (study.kernel_measures(given)[name] for name in ("table4", "figure7"))
+    given = study()
+    table4, figure7 = (given.measures[f"kernels/{name}"] for name in ("table4", "figure7"))
     assert table4.settings["options"] == {"norm": "dysoft"} and table4.settings["runs"] == 100
     assert (table4.settings["model"], table4.settings["image_size"]) == ("hadaptive_net_l", 224)
     sweep = VALUES["scales"]["demo"]["kernels"]
     assert {name: figure7.settings[name] for name in sweep} == sweep
-    assert KernelMeasure.model_validate_json(figure7.dumps()) == figure7
+    assert NamedMeasure.model_validate_json(figure7.dumps()) == figure7
 
 
 def test_table_4_without_its_net_says_so() -> None:
-    assert records_needed(study.tables(params(models=["starnet_s1"]))["table4"]) == []
+    assert records_needed(study(models=["starnet_s1"]).tables["table4"]) == []
     zoo = {name: entry for name, entry in VALUES["zoo"].items() if name != "hadaptive_net_l"}
     variants = {
         name: {**entry, "of": [model for model in entry["of"] if model != "hadaptive_net_l"]}
         for name, entry in VALUES["variants"].items()
     }
     detection = {"mobilenetv2_100": {"label": "MobileNetV2-1.0"}}
-    given = params(zoo=zoo, variants=variants, detection=detection)
-    assert study.tables(given)["table4"].sources["table4"].absent == "hadaptive_net_l is not in the zoo"
-    rows = study.tables(given)["v1_table5"].rows
+    given = study(zoo=zoo, variants=variants, detection=detection)
+    assert given.tables["table4"].sources["table4"].absent == "hadaptive_net_l is not in the zoo"
+    rows = given.tables["v1_table5"].rows
     assert [row.absent for row in rows if row.absent] == ["hadaptive_net_l/v1 is not in params.yaml"]
 
 
 def test_every_row_of_every_table_is_run_and_table_7_asks_for_its_own_alone() -> None:
-    given = params()
-    runs, measures = study.runs(given), study.measures(given)
-    tables = study.tables(given)
+    given = study()
+    runs, measures = given.runs, given.measures
+    tables = given.tables
     made = {str(each.folder / "record.json") for each in [*runs.values(), *measures.values()]}
     for name in set(tables) - {"table4", "table9"}:
         assert not [row.label for row in tables[name].rows if row.absent]
@@ -212,15 +205,15 @@ def test_every_row_of_every_table_is_run_and_table_7_asks_for_its_own_alone() ->
 
 
 def test_table_2_reads_both_modules() -> None:
-    needed = [path.parts[4] for path in records_needed(study.tables(params())["table2"])]
+    needed = [path.parts[4] for path in records_needed(study().tables["table2"])]
     blocks = ["repl_0", "repl_1", "repl_9", "repl_8", "repl_10", "repl"]
     assert needed == ["base", *blocks, *(f"{block}_v1" for block in blocks)]
 
 
 def test_retrofits_depend_on_its_code_and_baselines_do_not() -> None:
-    runs = study.runs(params())
+    runs = study().runs
     code = {
-        variant: study.code_of(model, runs[f"cifar100/{model}/{variant}/seed0"].options)
+        variant: code_of(model, runs[f"cifar100/{model}/{variant}/seed0"].options)
         for model, variant in (("starnet_s1", "base"), ("starnet_s1", "repl"), ("hadaptive_net_s", "dysoft"))
     }
     assert code == {"base": (), "repl": ("hadaptive.nn.retrofit",), "dysoft": ("hadaptive.nn.hadaptive_net",)}
@@ -231,49 +224,49 @@ def test_retrofits_depend_on_its_code_and_baselines_do_not() -> None:
 
 
 def test_variances_are_measured_on_the_trained_nets_of_figure_3() -> None:
-    given = params()
-    measure = study.variance_measure(given)
-    assert VarianceMeasure.model_validate_json(measure.dumps()) == measure
-    figure3 = {str(path.parent / "last.pt") for path in records_needed(study.tables(given)["figure3_table"])}
+    given = study()
+    measure = given.measures["variance"]
+    assert Measure.model_validate_json(measure.dumps()) == measure
+    figure3 = {str(path.parent / "last.pt") for path in records_needed(given.tables["figure3_table"])}
     weights = {how["weights"] for how in measure.settings["variants"].values()}
     assert weights < figure3 and len(weights) == 2
-    assert study.variance_inputs(given) == ["data/prepared/digits/manifest.json", *sorted(weights, reverse=True)]
-    without = params(models=["starnet_s1"])
-    assert study.variance_inputs(without) == []
-    assert study.variance_measure(without).settings["variants"] == {}
+    assert inputs(measure) == ["data/prepared/digits/manifest.json", *sorted(weights, reverse=True)]
+    without = study(models=["starnet_s1"])
+    assert inputs(without.measures["variance"]) == []
+    assert without.measures["variance"].settings["variants"] == {}
 
 
 def test_grad_cam_looks_with_every_seed_of_both_nets() -> None:
-    given = params(scale="paper")
-    measures = study.explain_measures(given)
-    assert list(measures) == ["flower", "china"]
-    nets = [(net["variant"], net["seed"]) for net in measures["flower"].settings["nets"]]
+    given = study(scale="paper")
+    flower, china = given.measures_of("explain")
+    assert (flower.id, china.id) == ("explain/flower", "explain/china")
+    nets = [(net["variant"], net["seed"]) for net in flower.settings["nets"]]
     assert nets == [(variant, seed) for variant in ("all_ghost", "dysoft") for seed in (0, 1, 2)]
-    trained = {str(run.folder / "last.pt") for run in study.runs(given).values()}
-    assert {net["weights"] for net in measures["flower"].settings["nets"]} < trained
-    inputs = study.explain_inputs(given, "flower")
-    assert inputs[0] == "data/prepared/cifar100/manifest.json" and len(inputs) == 7
-    assert ExplainMeasure.model_validate_json(measures["flower"].dumps()).id == "explain/flower"
-    figure = study.figures(given)["figure9"]
+    trained = {str(run.folder / "last.pt") for run in given.runs.values()}
+    assert {net["weights"] for net in flower.settings["nets"]} < trained
+    files = inputs(flower)
+    assert files[0] == "data/prepared/cifar100/manifest.json" and len(files) == 7
+    assert NamedMeasure.model_validate_json(flower.dumps()).id == "explain/flower"
+    figure = given.figures["figure9"]
     assert records_needed(figure) == [Path("results/paper/explain/china/record.json")] and not figure.demonstration
     assert "CC BY 2.0" in figure.about and "224 px" in figure.about
-    without = params(models=["starnet_s1"])
-    assert study.explain_measures(without)["china"].settings["nets"] == []
-    assert study.explain_inputs(without, "china") == []
+    without = study(models=["starnet_s1"])
+    assert without.measures["explain/china"].settings["nets"] == []
+    assert inputs(without.measures["explain/china"]) == []
 
 
 def test_figures_that_are_counted_need_no_training() -> None:
-    given = params(models=["starnet_s1"])  # whatever is trained
-    figures = study.figures(given)
+    given = study(models=["starnet_s1"])  # whatever is trained
+    figures = given.figures
     structure = Path("results/demo/structure/hadaptive_net_s/dysoft/record.json")
     assert records_needed(figures["figure2"]) == records_needed(figures["figure4"]) == [structure]
-    assert records_needed(study.tables(given)["table9"]) == [structure]
+    assert records_needed(given.tables["table9"]) == [structure]
     expansions = [Path("results/demo/expansions/record.json")]
     assert records_needed(figures["figure5"]) == records_needed(figures["figure6"]) == expansions
-    assert records_needed(figures["figure1"]) == records_needed(study.tables(given)["table7"])
+    assert records_needed(figures["figure1"]) == records_needed(given.tables["table7"])
     assert not figures["figure5"].demonstration and figures["figure1"].demonstration
-    measure = study.expansion_measure(given)
-    assert ExpansionMeasure.model_validate_json(measure.dumps()) == measure
+    measure = given.measures["expansions"]
+    assert Measure.model_validate_json(measure.dumps()) == measure
     assert {measure.settings["channels"][0], measure.settings["channels"][-1]} == {16, 512}
 
 
@@ -286,7 +279,7 @@ def test_what_the_net_is_made_of_decides_when_it_is_described_again() -> None:
 
 
 def test_claims_read_the_tables_they_speak_of() -> None:
-    spec = study.claims(params())
+    spec = study().claims
     assert set(spec.tables) == {
         "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8", "table13",
         "figure3_table", "v1_table1",
@@ -299,8 +292,8 @@ def test_claims_read_the_tables_they_speak_of() -> None:
 
 
 def test_table_6_trains_its_backbones_and_classifies_none_of_them_for_it() -> None:
-    given = params()
-    runs = study.runs(given)
+    given = study()
+    runs = given.runs
     detectors = [run for run in runs.values() if isinstance(run, Detection)]
     assert [run.id for run in detectors] == [
         f"coco/{name}/seed0"
@@ -310,56 +303,56 @@ def test_table_6_trains_its_backbones_and_classifies_none_of_them_for_it() -> No
         )
     ]  # fmt: skip
     assert not any(run.model == "mobilenetv2_100" for run in runs.values() if isinstance(run, Classification))
-    assert study.trainer_code(detectors[-1]) == ("hadaptive.train.detect", "hadaptive.nn.hadaptive_net")
+    assert trainer_code(detectors[-1]) == ("hadaptive.train.detect", "hadaptive.nn.hadaptive_net")
     assert "hadaptive.nn.ach" not in identity.closure("hadaptive.train.detect"), "ACH retrains no baseline"
     detection = {**VALUES["detection"], "starnet_s1": {"label": "StarNet-S1"}}
-    added = params(detection=detection)
-    assert set(study.runs(added)) - set(runs) == {"coco/starnet_s1/base/seed0"}
-    assert "StarNet-S1" in [row.label for row in study.tables(added)["table6"].rows]
-    one = params(models=["mobilenetv2_100"])
-    assert list(study.runs(one)) == ["coco/mobilenetv2_100/base/seed0"]
-    assert study.figures(one)["figure_detections"].records == ()
+    added = study(detection=detection)
+    assert set(added.runs) - set(runs) == {"coco/starnet_s1/base/seed0"}
+    assert "StarNet-S1" in [row.label for row in added.tables["table6"].rows]
+    one = study(models=["mobilenetv2_100"])
+    assert list(one.runs) == ["coco/mobilenetv2_100/base/seed0"]
+    assert one.figures["figure_detections"].records == ()
 
 
 def test_captions_speak_of_their_own_task() -> None:
-    given = params()
-    assert "shapes" not in study.tables(given)["table7"].about
-    assert "shapes" in study.tables(given)["table6"].about and "digits" not in study.tables(given)["table6"].about
+    given = study()
+    assert "shapes" not in given.tables["table7"].about
+    assert "shapes" in given.tables["table6"].about and "digits" not in given.tables["table6"].about
 
 
 def test_the_picture_is_of_the_largest_of_our_nets() -> None:
-    assert study.figures(params())["figure_detections"].records == ("coco/hadaptive_net_l/dysoft/seed0",)
-    few = params(models=["hadaptive_net_s", "mobilenetv3_small_100"])
-    assert study.figures(few)["figure_detections"].records == ("coco/hadaptive_net_s/dysoft/seed0",)
+    assert study().figures["figure_detections"].records == ("coco/hadaptive_net_l/dysoft/seed0",)
+    few = study(models=["hadaptive_net_s", "mobilenetv3_small_100"])
+    assert few.figures["figure_detections"].records == ("coco/hadaptive_net_s/dysoft/seed0",)
 
 
 def test_a_found_net_depends_on_its_searches_and_baselines_know_nothing_of_them() -> None:
-    given = params()
-    runs = study.runs(given)
+    given = study()
+    runs = given.runs
     run, seeds = (
         runs["cifar100/hadaptive_net_found/table10/seed0"],
         VALUES["scales"]["demo"]["tasks"]["search"]["seeds"],
     )
     searched = [f"results/demo/search/table10/seed{seed}/record.json" for seed in seeds]
-    assert study.depends_on(run) == searched
-    assert study.depends_on(study.measures(given)["complexity/hadaptive_net_found/table10"]) == searched
-    assert study.depends_on(runs["cifar100/starnet_s1/base/seed0"]) == []
-    assert set(map(str, records_needed(study.tables(given)["table10"]))) == set(searched)
-    assert study.trainer_code(run) == ("hadaptive.train.classify", "hadaptive.nn.found")
+    assert depends_on(run) == searched
+    assert depends_on(given.measures["complexity/hadaptive_net_found/table10"]) == searched
+    assert depends_on(runs["cifar100/starnet_s1/base/seed0"]) == []
+    assert set(map(str, records_needed(given.tables["table10"]))) == set(searched)
+    assert trainer_code(run) == ("hadaptive.train.classify", "hadaptive.nn.found")
     search = runs["search/table10/seed0"]
     assert isinstance(search, Search) and Search.model_validate_json(search.dumps()) == search
     for module in ("hadaptive.train.classify", "hadaptive.measure.record"):
         assert not [name for name in identity.closure(module) if "search" in name or name.endswith((".ach", ".found"))]
-    assert "hadaptive.nn.ach" in identity.closure(study.trainer_code(search)[0])
+    assert "hadaptive.nn.ach" in identity.closure(trainer_code(search)[0])
 
 
 def test_searches_are_left_out_by_a_scale_or_a_selection() -> None:
     found = "hadaptive_net_found"
-    assert {run.model for run in study.runs(params(models=[found])).values()} == {found, "hadaptive_net"}
+    assert {run.model for run in study(models=[found]).runs.values()} == {found, "hadaptive_net"}
     demo = {**VALUES["scales"]["demo"], "tasks": {"cifar100": VALUES["scales"]["demo"]["tasks"]["cifar100"]}}
-    without = params(scales={**VALUES["scales"], "demo": demo})
-    assert not [run for run in study.runs(without).values() if isinstance(run, Search) or run.model == found]
-    spec = study.tables(without)["table3"]
+    without = study(scales={**VALUES["scales"], "demo": demo})
+    assert not [run for run in without.runs.values() if isinstance(run, Search) or run.model == found]
+    spec = without.tables["table3"]
     assert spec.sources["search"].absent == "not part of scale demo" and records_needed(spec) == []
-    assert records_needed(study.figures(without)["figure_search"]) == []
-    assert study.runs(params(scale="paper"))["search/table3/seed2"].recipe.epochs == 250
+    assert records_needed(without.figures["figure_search"]) == []
+    assert study(scale="paper").runs["search/table3/seed2"].recipe.epochs == 250

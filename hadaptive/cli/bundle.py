@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
-from hadaptive.cli.common import Verb, params
+from hadaptive.cli.common import Verb, study
 
 RESULTS = Path("results")
 
@@ -25,17 +23,10 @@ def add(verb: Verb) -> None:
     cell.add_argument("column", help="its name in the CSV, for example cifar100_top1")
 
 
-def _params(a: argparse.Namespace) -> Any:
-    from hadaptive.config import check
-
-    return check(json.loads(a.params)) if a.params else params(a)
-
-
 def _bundle(a: argparse.Namespace) -> None:
     from hadaptive.paper.bundle.page import write
-    from hadaptive.study import bundle
 
-    contents, paths = write(bundle(_params(a)), RESULTS, a.out)
+    contents, paths = write(study(a).bundle, RESULTS, a.out)
     for path in paths:
         print(f"{path}    {path.stat().st_size / 2**20:.1f} MiB")
     print(f"{contents.measured} of {contents.cells} cells measured at scale {contents.spec.scale}")
@@ -47,13 +38,11 @@ def _bundle(a: argparse.Namespace) -> None:
 
 def _pdf(a: argparse.Namespace) -> None:
     from hadaptive.paper.bundle.pdf import write
-    from hadaptive.study import bundle
 
-    print(write(bundle(_params(a)), a.out))
+    print(write(study(a).bundle, a.out))
 
 
 def _cell(a: argparse.Namespace) -> None:
     from hadaptive.paper.bundle.one_cell import told
-    from hadaptive.study import tables
 
-    print(told(tables(params(a)), a.table, a.row, a.column, RESULTS))
+    print(told(study(a).tables, a.table, a.row, a.column, RESULTS))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hadaptive.errors import UserError
+
+if TYPE_CHECKING:
+    from hadaptive.study import Study
 
 Verb = Callable[[str, Any, str], argparse.ArgumentParser]  # adds a verb: its name, its function, what it does
 
@@ -19,6 +23,15 @@ def params(a: argparse.Namespace) -> Any:
     if a.scale:
         return check({**params.model_dump(mode="json"), "scale": a.scale})
     return params
+
+
+def study(a: argparse.Namespace) -> Study:
+    """The study of `--params`, where a verb has it, otherwise of params.yaml; at `--scale`."""
+    from hadaptive.config import check
+    from hadaptive.study import Study
+
+    given = getattr(a, "params", None)
+    return Study(check(json.loads(given)) if given else params(a))
 
 
 def prepared(dataset: str) -> Path:

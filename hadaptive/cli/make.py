@@ -11,11 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hadaptive.cli.common import Verb, params, prepared
+from hadaptive.cli.common import Verb, params, prepared, study
 from hadaptive.errors import UserError
 
 if TYPE_CHECKING:
-    from hadaptive.run import Measure
+    from hadaptive.run import ModelMeasure
 
 
 def add(verb: Verb) -> None:
@@ -36,13 +36,9 @@ def add(verb: Verb) -> None:
     latency.add_argument("measure", help="JSON of the measure")
     latency.add_argument("--onnx", type=Path, required=True)
     latency.add_argument("--plain", type=Path, required=True)
-    kernels = verb("kernels", _kernels, "measure the GPU kernels for Table 4 or Figure 7")
-    kernels.add_argument("measure", help="JSON of the measure")
-    kernels.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
-    variance = verb("variance", _variance, "measure variances of cross-Hadamard products for appendix A.2")
-    variance.add_argument("measure", help="JSON of the measure")
-    explain = verb("explain", _explain, "see where trained nets look in an image, by Grad-CAM (Figures 8 and 9)")
-    explain.add_argument("measure", help="JSON of the measure")
+    measure = verb("measure", _measure, "measure kernels, variances, Grad-CAM, layers, or ways of expanding channels")
+    measure.add_argument("measure", help="JSON of the measure")
+    measure.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")
 
 
 def _data(a: argparse.Namespace) -> None:
@@ -66,13 +62,13 @@ def _train(a: argparse.Namespace) -> None:
             os.execv(sys.executable, [sys.executable, *launch, *sys.argv[1:]])
     from hadaptive.identity import code_id
     from hadaptive.search.found import NothingFound, settled
-    from hadaptive.study import find, trainer_code
+    from hadaptive.study.runs import trainer_code
     from hadaptive.tasks import TASKS
 
     if a.run.startswith("{"):
         run = TASKS[json.loads(a.run)["task"]].run.model_validate_json(a.run)
     else:
-        run = find(params(a), a.run)
+        run = study(a).find(a.run)
     data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
     code, trainer, more = code_id(*trainer_code(run)), task.trainer, {}
     try:
@@ -90,13 +86,7 @@ def _train(a: argparse.Namespace) -> None:
         print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
-def _measure(a: argparse.Namespace) -> Measure:
-    from hadaptive.run import Measure
-
-    return Measure.model_validate_json(a.measure)
-
-
-def _settled(measure: Measure) -> Measure:
+def _settled(measure: ModelMeasure) -> ModelMeasure:
     from hadaptive.search.found import settled
 
     return measure.model_copy(update={"options": settled(measure.options, measure.scale)})
@@ -105,9 +95,10 @@ def _settled(measure: Measure) -> Measure:
 def _export(a: argparse.Namespace) -> None:
     from hadaptive.measure.record import describe, record
     from hadaptive.records import write_json, write_text
+    from hadaptive.run import ModelMeasure
     from hadaptive.search.found import NothingFound
 
-    measure = _measure(a)
+    measure = ModelMeasure.model_validate_json(a.measure)
     try:
         found = describe(_settled(measure), a.onnx, a.plain)
     except NothingFound as error:
@@ -121,39 +112,23 @@ def _latency(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
     from hadaptive.measure.record import latency
     from hadaptive.records import write_json
+    from hadaptive.run import ModelMeasure
 
-    measure = _settled(_measure(a))
+    measure = _settled(ModelMeasure.model_validate_json(a.measure))
     with claimed() as device:
         write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
 
 
-def _kernels(a: argparse.Namespace) -> None:
+def _measure(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
+    from hadaptive.measures import MEASURES, parse
     from hadaptive.records import write_json
-    from hadaptive.run import KernelMeasure
 
-    measure = KernelMeasure.model_validate_json(a.measure)
-    with claimed() as device:
-        from hadaptive.measure.bench_kernels.paper import record
-
-        found = record(measure, gpu=device == "cuda", limit_s=a.limit)
-    write_json(measure.folder / "record.json", found)
-    print(f"{measure.id}: {found['status']}")
-
-
-def _variance(a: argparse.Namespace) -> None:
-    from hadaptive.measure.variance import record
-    from hadaptive.records import write_json
-    from hadaptive.run import VarianceMeasure
-
-    measure = VarianceMeasure.model_validate_json(a.measure)
-    write_json(measure.folder / "record.json", record(measure))
-
-
-def _explain(a: argparse.Namespace) -> None:
-    from hadaptive.explain.record import record
-    from hadaptive.records import write_json
-    from hadaptive.run import ExplainMeasure
-
-    measure = ExplainMeasure.model_validate_json(a.measure)
-    write_json(measure.folder / "record.json", record(measure))
+    measure = parse(a.measure)
+    kind = MEASURES[measure.kind]
+    with claimed() if kind.gpu else contextlib.nullcontext("cpu") as device:
+        module = import_module(kind.module)  # torch may look for GPUs only now that one is claimed
+        more = {"gpu": device == "cuda", "limit_s": a.limit} if kind.gpu else {}
+        record = module.record(measure, **more)
+    write_json(measure.folder / "record.json", record)
+    print(f"{measure.id}: {record['status']}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hadaptive.cli.common import Verb
 from hadaptive.errors import UserError
+from hadaptive.measures import MEASURES
 from hadaptive.terminal import as_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 MEMORY = Path(".snakemake/metadata")  # Snakemake's own: among other things how long each file took to make
 JOB = re.compile(r"^(?:local)?rule (\w+):$")
-ALONE = ("latency", "kernels")  # rules beside whose jobs nothing runs
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,16 @@ def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, 
     bases: dict[str, list[str]] = defaultdict(list)
     before = _times_before()
     for job in jobs:
-        run = _run(job)
-        family = families[f"{job.rule} ({run.task})" if run else job.rule]
+        run, kind = _run(job), _kind(job.outputs[0])
+        of = run.task if run else kind if job.rule == "measure" else ""
+        family = families[f"{job.rule} ({of})" if of else job.rule]
         family.count += 1
-        family.alone = job.rule in ALONE
+        family.alone = kind in MEASURES and MEASURES[kind].alone
         if run is None:
-            # files of other data sets say nothing of this one's
-            alike = {} if job.rule == "data" else before.get(job.rule, {})
-            took = before.get(job.rule, {}).get(job.outputs[0]) or statistics.median(alike.values() or [0.0])
+            times = before.get(job.rule, {})
+            # files of other data sets say nothing of this one's, nor do measures of other kinds
+            alike = [] if job.rule == "data" else [s for path, s in times.items() if _kind(path) == kind]
+            took = times.get(job.outputs[0]) or statistics.median(alike or [0.0])
             family.seconds += [took] if took else []
             continue
         family.gpu = device == "cuda"
@@ -135,6 +137,12 @@ def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, 
         for basis, models in bases.items()
     ]
     return families, notes
+
+
+def _kind(output: str) -> str:
+    """The kind of the measure that writes a file; empty for files of anything else."""
+    part = Path(output).parts[2:3]
+    return part[0] if part and part[0] in MEASURES else ""
 
 
 def _run(job: Job) -> Run | None:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hadaptive.cli.common import Verb, params
+from hadaptive.cli.common import Verb, study
 
 if TYPE_CHECKING:
-    from hadaptive.config import Params
     from hadaptive.paper.bundle.checklists.facts import Facts
+    from hadaptive.study import Study
 
 
 def add(verb: Verb) -> None:
@@ -26,32 +26,24 @@ def add(verb: Verb) -> None:
 def _checklists(a: argparse.Namespace) -> None:
     from hadaptive.paper.bundle.checklists.text import write
 
-    print(write(_facts(_params(a)), a.out))
+    print(write(_facts(study(a)), a.out))
 
 
 def _crate(a: argparse.Namespace) -> None:
-    from hadaptive.paper.bundle.crate import NAME, describe
+    from hadaptive.paper.bundle.crate import describe
+    from hadaptive.paper.files import CRATE
 
-    files = a.files or [path for path in a.out.iterdir() if path.is_file() and path.name != NAME]
-    print(describe(files, _facts(_params(a)), a.out))
-
-
-def _params(a: argparse.Namespace) -> Params:
-    from hadaptive.config import Params
-
-    return Params.model_validate_json(a.params) if a.params else params(a)
+    files = a.files or [path for path in a.out.iterdir() if path.is_file() and path.name != CRATE]
+    print(describe(files, _facts(study(a)), a.out))
 
 
-def _facts(chosen: Params) -> Facts:
-    from hadaptive import study
+def _facts(chosen: Study) -> Facts:
     from hadaptive.paper.bundle.checklists.facts import gather
-    from hadaptive.tasks import TASKS
 
-    scale = chosen.scales[chosen.scale]
     return gather(
         chosen.scale,
-        study.about(chosen, tuple(TASKS)),
-        scale.stand_in,
-        [Path(path) for path in study.records(chosen)],
-        [Path(path) for path in study.manifests(chosen)],
+        chosen.bundle.about,
+        chosen.stand_in,
+        [Path(path) for path in chosen.records],
+        [Path(path) for path in chosen.manifests],
     )

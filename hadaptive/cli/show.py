@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from hadaptive.cli.common import Verb, params
+from hadaptive.cli.common import Verb, study
 from hadaptive.errors import UserError
 
 
@@ -40,9 +40,8 @@ def _claims(a: argparse.Namespace) -> None:
     from hadaptive.paper.claims.report import table, write
     from hadaptive.paper.claims.statements import contradicted, judge
     from hadaptive.paper.spec import ClaimsSpec
-    from hadaptive.study import claims
 
-    spec = ClaimsSpec.model_validate_json(a.spec) if a.spec else claims(params(a))
+    spec = ClaimsSpec.model_validate_json(a.spec) if a.spec else study(a).claims
     judged = judge(spec, Path("results"))
     print(table(judged))
     for path in write(judged, spec, a.out):
@@ -55,9 +54,8 @@ def _figure(a: argparse.Namespace) -> None:
     from hadaptive.errors import nearest
     from hadaptive.paper.figures import render_figure
     from hadaptive.paper.spec import FigureSpec
-    from hadaptive.study import figures
 
-    known = {} if a.spec else figures(params(a))
+    known = {} if a.spec else study(a).figures
     if not a.spec and a.figure not in known:
         raise UserError(f"no figure {a.figure!r}.{nearest(a.figure, list(known))}")
     spec = FigureSpec.model_validate_json(a.spec) if a.spec else known[a.figure]
@@ -68,9 +66,8 @@ def _figure(a: argparse.Namespace) -> None:
 def _metrics(a: argparse.Namespace) -> None:
     from hadaptive.paper.spec import MetricsSpec
     from hadaptive.paper.tables.metrics import write
-    from hadaptive.study import metrics
 
-    spec = MetricsSpec.model_validate_json(a.spec) if a.spec else metrics(params(a))
+    spec = MetricsSpec.model_validate_json(a.spec) if a.spec else study(a).metrics
     for path in write(spec, Path("results")):
         print(path)
 
@@ -82,9 +79,7 @@ def _render(a: argparse.Namespace) -> None:
     if a.spec:
         spec = TableSpec.model_validate_json(a.spec)
     else:
-        from hadaptive.study import tables
-
-        known = tables(params(a))
+        known = study(a).tables
         if a.table not in known:
             from hadaptive.errors import nearest
 
@@ -95,26 +90,20 @@ def _render(a: argparse.Namespace) -> None:
 
 
 def _runs(a: argparse.Namespace) -> None:
-    from hadaptive.study import absent_tasks, runs
-    from hadaptive.study.reference import usable
-
-    chosen = params(a)
-    every = runs(chosen)
-    came = usable(chosen, every.values())
-    for run in every.values():
+    chosen = study(a)
+    for run in chosen.runs.values():
         record = run.folder / "record.json"
         status = json.loads(record.read_text())["status"] if record.exists() else "not run"
-        print(f"{run.id:60} {'came with the project' if run.id in came else status}")
-    for task, reason in absent_tasks(chosen).items():
+        print(f"{run.id:60} {'came with the project' if run.id in chosen.reference else status}")
+    for task, reason in chosen.absent.items():
         print(f"{task:60} {reason}")
 
 
 def _keep(a: argparse.Namespace) -> None:
-    from hadaptive.study import executed
     from hadaptive.study.reference import keep
 
-    chosen = params(a)
-    kept = keep(chosen, executed(chosen))
+    chosen = study(a)
+    kept = keep(chosen.params, chosen.executed)
     print(f"{len(kept)} records of scale {chosen.scale} kept in results/reference/{chosen.scale}")
 
 

@@ -22,13 +22,13 @@ from hadaptive.explain.gradcam import Layer, explain
 from hadaptive.explain.image import open_image
 from hadaptive.nn.zoo import create_model
 from hadaptive.records import SCHEMA, environment
-from hadaptive.run import ExplainMeasure
+from hadaptive.run import NamedMeasure
 from hadaptive.train import checkpoint
 
 SHOWN_PX = 160  # side of the picture kept for the figure, where it is half an inch wide
 
 
-def record(measure: ExplainMeasure) -> dict[str, Any]:
+def record(measure: NamedMeasure) -> dict[str, Any]:
     """The record: the image as it is shown, and for every net and seed its prediction, its layers and their maps."""
     pixels = open_image(measure.settings["image"])
     nets = [_net(measure.settings, net, pixels) for net in measure.settings["nets"]]

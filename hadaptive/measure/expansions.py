@@ -11,12 +11,12 @@ from hadaptive.measure.complexity import complexity
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import ConvNormAct, GhostExpansion
 from hadaptive.records import SCHEMA, environment
-from hadaptive.run import ExpansionMeasure
+from hadaptive.run import Measure
 
 COUNTS = ("macs", "hadamard_products", "macs_with_hadamard", "flops", "flops_all")  # see `complexity`
 
 
-def record(measure: ExpansionMeasure) -> dict[str, Any]:
+def record(measure: Measure) -> dict[str, Any]:
     """The record of the measure: a list of points over `channels` and one over `ratios`, as `point` gives them."""
     said = measure.settings
     size = said["image_size"]

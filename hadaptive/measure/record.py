@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.records import SCHEMA, atomic, environment
-from hadaptive.run import Measure
+from hadaptive.run import ModelMeasure
 
 
-def record(measure: Measure, metrics: dict[str, Any]) -> dict[str, Any]:
+def record(measure: ModelMeasure, metrics: dict[str, Any]) -> dict[str, Any]:
     """The record of a measurement."""
     said = measure.model_dump(mode="json")
     return {
@@ -28,7 +28,7 @@ def record(measure: Measure, metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def build(measure: Measure) -> Any:
+def build(measure: ModelMeasure) -> Any:
     """The measure's model with random weights from seed 0: neither operations nor time depend on them.
 
     Raises UserError for an unknown model or option.
@@ -45,7 +45,7 @@ def build(measure: Measure) -> Any:
         raise UserError(f"{measure.model}, variant {measure.variant}: {error}; correct it in params.yaml") from None
 
 
-def describe(measure: Measure, onnx: Path, plain: Path) -> dict[str, Any]:
+def describe(measure: ModelMeasure, onnx: Path, plain: Path) -> dict[str, Any]:
     """Count the model and export it, by one construction of it; the record of its complexity.
 
     `onnx` gets the fastest form known of the same function, `plain` the model as it is written: equal without ACH.
@@ -67,7 +67,7 @@ def describe(measure: Measure, onnx: Path, plain: Path) -> dict[str, Any]:
     return found
 
 
-def latency(measure: Measure, onnx: Path, plain: Path, *, gpu: bool) -> dict[str, Any]:
+def latency(measure: ModelMeasure, onnx: Path, plain: Path, *, gpu: bool) -> dict[str, Any]:
     """The record of batch-1 latency on CPU, GPU and telephone, each done or with the reason why not.
 
     The CPU runs both files of `describe`, as `cpu` and `cpu_plain`. `gpu`: whether this machine has one, so that torch

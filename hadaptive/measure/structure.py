@@ -16,13 +16,13 @@ from hadaptive.measure.record import record as written
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import AdaptiveBottleneck, ConvNormAct, GhostExpansion
 from hadaptive.nn.hadaptive_net import HadaptiveNet
-from hadaptive.run import Measure
+from hadaptive.run import ModelMeasure
 
 NORMS = {"BatchNorm2d": "BN"}
 ACTIVATIONS = {"Hardswish": "HS"}  # the paper's abbreviations
 
 
-def record(measure: Measure) -> dict[str, Any]:
+def record(measure: ModelMeasure) -> dict[str, Any]:
     """The record of a measure of kind "structure": `layers`, as the function of that name gives them."""
     return written(measure, {"layers": layers(build(measure), measure.settings["image_size"])})
 

@@ -13,7 +13,7 @@ from hadaptive.data.batches import open_batches
 from hadaptive.nn.ach import AdaptiveCrossHadamard, select_and_cross
 from hadaptive.nn.zoo import create_model
 from hadaptive.records import SCHEMA, environment
-from hadaptive.run import VarianceMeasure
+from hadaptive.run import Measure
 from hadaptive.train import checkpoint
 
 SAMPLES = 1_000_000
@@ -25,7 +25,7 @@ DEVIATIONS = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0]
 ALPHA = 0.5  # DySoft's at the start
 
 
-def record(measure: VarianceMeasure) -> dict[str, Any]:
+def record(measure: Measure) -> dict[str, Any]:
     """The record of the measure: `formula`, `bound` and `depth`."""
     torch.manual_seed(0)
     metrics = {"samples": SAMPLES, "formula": formula(), "bound": bound(), "depth": depth(measure)}
@@ -62,7 +62,7 @@ def bound() -> list[dict[str, float]]:
 
 
 @torch.no_grad()
-def depth(measure: VarianceMeasure) -> list[dict[str, Any]]:
+def depth(measure: Measure) -> list[dict[str, Any]]:
     """Variance of the products before and after their normaliser in every ACH of a net, by variant and state.
 
     At the start in training mode (statistics of the batch), trained in evaluation mode (stored statistics). The images

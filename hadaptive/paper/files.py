@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 KINDS = ("", "_compare")  # a table as measured, and beside the published values
@@ -9,6 +10,8 @@ ENDINGS = ("tex", "md", "csv")
 FIGURE_ENDINGS = ("pdf", "png", "csv", "txt")
 CLAIMS_ENDINGS = ("md", "csv")
 PAGE, ARCHIVE, PDF = "index.html", "bundle.zip", "paper.pdf"
+CHECKLISTS, CRATE = "checklists.md", "ro-crate-metadata.json"
+FOLDER = Path("paper_tables")
 
 
 def table_files(name: str, out_dir: Path) -> list[Path]:
@@ -24,6 +27,16 @@ def figure_files(name: str, out_dir: Path) -> list[Path]:
 def claims_files(out_dir: Path) -> list[Path]:
     """The files with the verdicts on the claims."""
     return [out_dir / f"claims.{ending}" for ending in CLAIMS_ENDINGS]
+
+
+def bundle_files(tables: Iterable[str], figures: Iterable[str], out_dir: Path = FOLDER) -> list[Path]:
+    """Every file that a whole run makes, but for its own description."""
+    return [
+        *(path for name in tables for path in table_files(name, out_dir)),
+        *(path for name in figures for path in figure_files(name, out_dir)),
+        *claims_files(out_dir),
+        *(out_dir / name for name in (CHECKLISTS, PAGE, ARCHIVE)),
+    ]
 
 
 def said(figure: str, out_dir: Path) -> tuple[str, str]:

@@ -10,11 +10,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.errors import UserError
 from hadaptive.explain.image import open_image
 from hadaptive.explain.settings import CREDITS, ExplainSettings, named_photos
 from hadaptive.paper.spec import records_needed
+from hadaptive.study import Study
+from hadaptive.study.measures import inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -26,8 +28,8 @@ def photo(path: Path, size: tuple[int, int] = (6, 4)) -> Path:
     return path
 
 
-def params(images: Any, **changes: Any) -> config.Params:
-    return config.check({**VALUES, "explain": {"images": images}, **changes})
+def study(images: Any, **changes: Any) -> Study:
+    return Study(config.check({**VALUES, "explain": {"images": images}, **changes}))
 
 
 @pytest.mark.parametrize("source", CREDITS)
@@ -43,19 +45,17 @@ def test_a_folder_a_file_and_a_list(tmp_path: Path) -> None:
     for images in (str(tmp_path / "photos"), [str(a), {"file": str(b)}]):
         found = named_photos(ExplainSettings.model_validate({"images": images}))
         assert {name: each.file for name, each in found.items()} == {"a": str(a), "b_c": str(b)}
-    one = params(str(a))
-    assert list(study.explain_measures(one)) == ["a"]
-    assert study.explain_inputs(one, "a")[:2] == [str(a), "data/prepared/digits/manifest.json"]
-    assert records_needed(study.figures(one)["figure9"]) == []
-    assert "names one image" in study.figures(one)["figure9"].about
+    one = study(str(a))
+    assert [measure.id for measure in one.measures_of("explain")] == ["explain/a"]
+    assert inputs(one.measures["explain/a"])[:2] == [str(a), "data/prepared/digits/manifest.json"]
+    assert records_needed(one.figures["figure9"]) == []
+    assert "names one image" in one.figures["figure9"].about
 
 
 def test_a_box_is_for_its_photo_alone(tmp_path: Path) -> None:
-    given = params(
-        [{"file": str(photo(tmp_path / "a.png")), "subject": [0, 0, 0.5, 1]}, str(photo(tmp_path / "b.png"))]
-    )
-    found = {name: each.settings["subject"] for name, each in study.explain_measures(given).items()}
-    assert found == {"a": (0, 0, 0.5, 1), "b": None}
+    given = study([{"file": str(photo(tmp_path / "a.png")), "subject": [0, 0, 0.5, 1]}, str(photo(tmp_path / "b.png"))])
+    found = {measure.id: measure.settings["subject"] for measure in given.measures_of("explain")}
+    assert found == {"explain/a": (0, 0, 0.5, 1), "explain/b": None}
 
 
 @pytest.mark.parametrize(

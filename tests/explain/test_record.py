@@ -22,14 +22,14 @@ from hadaptive.explain.gradcam import explain
 from hadaptive.explain.image import open_image
 from hadaptive.explain.record import as_input, record
 from hadaptive.nn.zoo import create_model
-from hadaptive.run import ExplainMeasure
+from hadaptive.run import NamedMeasure
 from hadaptive.train import checkpoint
 
 NETS: dict[str, dict[str, Any]] = {"all_ghost": {"all_ghost": True}, "dysoft": {"norm": "dysoft"}}
 
 
 @pytest.fixture
-def measure(tmp_path: Path) -> ExplainMeasure:
+def measure(tmp_path: Path) -> NamedMeasure:
     prepare("digits", tmp_path / "digits", DataSettings())
     nets = []
     for variant, options in NETS.items():
@@ -39,10 +39,10 @@ def measure(tmp_path: Path) -> ExplainMeasure:
         nets.append({"variant": variant, "seed": 0, "options": options, "weights": str(path)})
     settings = {"image": "scikit-learn:flower.jpg", "subject": (0.2, 0.2, 0.7, 0.9), "model": "hadaptive_net_s",
                 "image_size": 32, "data": str(tmp_path / "digits"), "nets": nets}  # fmt: skip
-    return ExplainMeasure(scale="demo", name="flower", settings=settings)
+    return NamedMeasure(kind="explain", scale="demo", name="flower", settings=settings)
 
 
-def test_a_record_is_small_json_and_its_maps_are_those_of_the_nets(measure: ExplainMeasure, tmp_path: Path) -> None:
+def test_a_record_is_small_json_and_its_maps_are_those_of_the_nets(measure: NamedMeasure, tmp_path: Path) -> None:
     found = json.loads(json.dumps(record(measure), allow_nan=False))
     assert found["id"] == "explain/flower" and found["status"] == "done" and len(json.dumps(found)) < 60_000
     shown = Image.open(io.BytesIO(base64.b64decode(found["metrics"]["image"]["shown_jpeg"])))
@@ -69,7 +69,7 @@ def test_an_image_meets_a_net_as_its_test_images_did(tmp_path: Path) -> None:
     torch.testing.assert_close(as_input(pixels, 40, read_manifest(tmp_path))[0], x_BCHW[1], rtol=0, atol=1e-6)
 
 
-def test_a_map_that_is_not_finite_or_zero_has_no_numbers(measure: ExplainMeasure, tmp_path: Path) -> None:
+def test_a_map_that_is_not_finite_or_zero_has_no_numbers(measure: NamedMeasure, tmp_path: Path) -> None:
     state = checkpoint.load(tmp_path / "dysoft.pt")
     state["features.8.project.0.weight"][:] = float("nan")
     checkpoint.save(tmp_path / "dysoft.pt", state)
@@ -80,21 +80,21 @@ def test_a_map_that_is_not_finite_or_zero_has_no_numbers(measure: ExplainMeasure
     assert layers[8]["area"] is None and layers[8]["entropy"] is None and layers[8]["on_subject"] is None
 
 
-def test_without_the_trained_nets_the_record_says_so(measure: ExplainMeasure) -> None:
+def test_without_the_trained_nets_the_record_says_so(measure: NamedMeasure) -> None:
     without = measure.model_copy(update={"settings": {**measure.settings, "nets": []}})
     assert record(without)["status"] == "Hadaptive-Net-S not trained in this run"
 
 
 def test_the_verb_writes_the_record_or_says_in_one_line_what_is_wrong(
-    measure: ExplainMeasure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    measure: NamedMeasure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     empty = measure.model_copy(update={"settings": {**measure.settings, "nets": []}})
-    assert cli.main(["explain", empty.dumps()]) == 0
+    assert cli.main(["measure", empty.dumps()]) == 0
     assert json.loads(Path("results/demo/explain/flower/record.json").read_text())["id"] == measure.id
     Path("photo.jpg").write_text("no photo")
     bad = measure.model_copy(update={"name": "bad", "settings": {**measure.settings, "image": "photo.jpg"}})
-    assert cli.main(["explain", bad.dumps()]) == 1
+    assert cli.main(["measure", bad.dumps()]) == 1
     said = capsys.readouterr().err
     assert said.startswith("hadaptive: photo.jpg cannot be read as an image") and said.count("\n") == 1
     assert not Path("results/demo/explain/bad").exists()

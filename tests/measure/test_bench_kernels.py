@@ -14,7 +14,7 @@ from hadaptive.measure.bench_kernels import nets, paper, phases, report
 from hadaptive.measure.bench_kernels.clock import NO_GPU, Case, CpuClock, GpuClock, attempt, side_by_side
 from hadaptive.measure.bench_kernels.expansion import Problem, Shape, ach_shapes
 from hadaptive.nn import zoo
-from hadaptive.run import KernelMeasure
+from hadaptive.run import NamedMeasure
 
 TINY = phases.Sizes(batch=2, copy_bytes=2**12, nets=("hadaptive_net_s",), image_size=32, rounds=2)
 SHAPE = Shape("hadaptive_net_s", channels=6, k=3, size=4)
@@ -219,7 +219,7 @@ TABLE4 = {"model": "hadaptive_net_s", "options": {"norm": "dysoft"}, "num_classe
 
 @pytest.mark.parametrize(("name", "settings"), [("table4", TABLE4), ("figure7", FIGURE7)])
 def test_a_record_without_a_gpu(name: Any, settings: dict[str, Any]) -> None:
-    found = paper.record(KernelMeasure(scale="demo", name=name, settings=settings), gpu=False)
+    found = paper.record(NamedMeasure(kind="kernels", scale="demo", name=name, settings=settings), gpu=False)
     assert (found["id"], found["kind"], found["status"]) == (f"kernels/{name}", "kernels", "no CUDA device")
     assert found["metrics"] == {} and found["settings"] == settings
     assert json.loads(json.dumps(found, allow_nan=False)) == found

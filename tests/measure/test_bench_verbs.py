@@ -1,4 +1,4 @@
-"""The verbs: `hadaptive bench ...`, `hadaptive kernels` and `hadaptive figure`, as a person or a rule calls them."""
+"""The verbs: `hadaptive bench ...`, `hadaptive measure` and `hadaptive figure`, as a person or a rule calls them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from hadaptive import cli, study
+from hadaptive import cli
 from hadaptive.config import load
+from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,11 +24,11 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rule_measures_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for measure in study.kernel_measures(load()).values():
-        assert cli.main(["kernels", measure.dumps()]) == 0
+    for measure in Study(load()).measures_of("kernels"):
+        assert cli.main(["measure", measure.dumps()]) == 0
         record = json.loads((tmp_path / measure.folder / "record.json").read_text())
         assert (record["id"], record["status"]) == (measure.id, "no CUDA device")
-    spec = study.figures(load())["figure7"].model_dump_json()
+    spec = Study(load()).figures["figure7"].model_dump_json()
     assert cli.main(["figure", "figure7", "--spec", spec]) == cli.main(["render", "table4"]) == 0
     made = {path.name for path in (tmp_path / "paper_tables").iterdir()}
     assert {"figure7.pdf", "figure7.png", "table4.tex", "table4_compare.md"} <= made

@@ -11,7 +11,7 @@ from hadaptive import cli
 from hadaptive.measure.expansions import chosen, point, record
 from hadaptive.paper import operations
 from hadaptive.paper.claims import expansion_cost
-from hadaptive.run import ExpansionMeasure
+from hadaptive.run import Measure
 
 m, n, s, k = sympy.symbols("m n s k", positive=True)
 ECA = 5  # multiply-accumulates a channel of ACH's score, once an image, which eq. 14 leaves out
@@ -63,8 +63,8 @@ def test_k_is_the_nearest_and_a_ratio_out_of_reach_is_an_error() -> None:
 def test_the_verb_writes_the_record(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
     settings = {"channels": [8, 16], "ratio": 2, "fixed_channels": 8, "ratios": [2], "image_size": 2}
-    measure = ExpansionMeasure(scale="demo", settings=settings)
-    assert cli.main(["expansions", measure.dumps()]) == 0
+    measure = Measure(kind="expansions", scale="demo", settings=settings)
+    assert cli.main(["measure", measure.dumps()]) == 0
     written = json.loads((measure.folder / "record.json").read_text())
     assert written["metrics"] == record(measure)["metrics"] and written["id"] == "expansions"
     assert [each["channels"] for each in written["metrics"]["channels"]] == [8, 16]

@@ -12,14 +12,14 @@ from hadaptive.errors import UserError
 from hadaptive.measure.complexity import complexity
 from hadaptive.measure.record import describe, latency
 from hadaptive.nn.zoo import create_model
-from hadaptive.run import Measure
+from hadaptive.run import ModelMeasure
 
 HEAD = {"schema", "id", "scale", "kind", "status", "model", "variant", "options", "settings", "metrics", "environment"}
 
 
-def measure(kind: Literal["complexity", "latency"], model: str, variant: str = "base", **options: Any) -> Measure:
+def measure(kind: Literal["complexity", "latency"], model: str, variant: str = "base", **options: Any) -> ModelMeasure:
     settings = {"image_size": 64, "num_classes": 10, "runs": 3, "warmup": 1, "threads": 1}
-    return Measure(scale="demo", kind=kind, model=model, variant=variant, options=options, settings=settings)
+    return ModelMeasure(scale="demo", kind=kind, model=model, variant=variant, options=options, settings=settings)
 
 
 def test_complexity(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_unknown_model_and_option_are_one_clear_error(tmp_path: Path) -> None:
 def test_measuring_cpu_latency_loads_no_torch(tmp_path: Path) -> None:
     describe(measure("complexity", "mobilenetv3_small_100"), tmp_path / "model.onnx", tmp_path / "plain.onnx")
     code = (
-        "import sys; from pathlib import Path; from hadaptive.run import Measure;"
+        "import sys; from pathlib import Path; from hadaptive.run import ModelMeasure;"
         "from hadaptive.measure.record import latency;"
-        "got = latency(Measure.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), gpu=False);"
+        "got = latency(ModelMeasure.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), gpu=False);"
         "assert got['metrics']['cpu']['status'] == 'done', got; assert 'torch' not in sys.modules"
     )
     words = [

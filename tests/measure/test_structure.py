@@ -14,7 +14,7 @@ from hadaptive.measure.complexity import complexity
 from hadaptive.measure.structure import layers
 from hadaptive.nn.hadaptive_net import ACH, CNA, NETS, HadaptiveNet
 from hadaptive.nn.zoo import create_model
-from hadaptive.run import Measure
+from hadaptive.run import ModelMeasure
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -86,7 +86,7 @@ def test_another_layer_is_an_error() -> None:
 def test_the_verb_writes_the_record(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
     settings = {"image_size": 32, "num_classes": 7}
-    measure = Measure(scale="demo", kind="structure", model="hadaptive_net_s", variant="base", settings=settings)
-    assert cli.main(["structure", measure.dumps()]) == 0
+    measure = ModelMeasure(scale="demo", kind="structure", model="hadaptive_net_s", variant="base", settings=settings)
+    assert cli.main(["measure", measure.dumps()]) == 0
     written = json.loads((measure.folder / "record.json").read_text())
     assert written["id"] == "structure/hadaptive_net_s/base" and written["metrics"]["layers"][-1]["out"] == 7

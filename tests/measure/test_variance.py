@@ -13,12 +13,12 @@ from hadaptive.data.settings import DataSettings
 from hadaptive.measure import variance
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.zoo import create_model
-from hadaptive.run import VarianceMeasure
+from hadaptive.run import Measure
 from hadaptive.train import checkpoint
 
 
 @pytest.fixture
-def measure(tmp_path: Path) -> VarianceMeasure:
+def measure(tmp_path: Path) -> Measure:
     prepare("digits", tmp_path / "digits", DataSettings())
     variants = {}
     for norm in ("dysoft", "batchnorm"):
@@ -28,7 +28,7 @@ def measure(tmp_path: Path) -> VarianceMeasure:
         variants[norm] = {"options": {"norm": norm}, "weights": str(tmp_path / f"{norm}.pt")}
     settings = {"model": "hadaptive_net_s", "images": 8, "image_size": 32, "data": str(tmp_path / "digits"),
                 "variants": variants}  # fmt: skip
-    return VarianceMeasure(scale="demo", settings=settings)
+    return Measure(kind="variance", scale="demo", settings=settings)
 
 
 def test_the_formula_is_right_and_its_error_is_that_of_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +46,7 @@ def test_dysoft_bounds_what_products_do_not(monkeypatch: pytest.MonkeyPatch) -> 
     assert found[-1]["products"] > 1e11
 
 
-def test_depth_is_what_the_modules_give(measure: VarianceMeasure) -> None:
+def test_depth_is_what_the_modules_give(measure: Measure) -> None:
     found = variance.depth(measure)
     assert [(each["variant"], each["state"], each["layer"]) for each in found] == [
         (variant, state, n)
@@ -69,7 +69,7 @@ def test_depth_is_what_the_modules_give(measure: VarianceMeasure) -> None:
     assert seen["products"]["median"] == pytest.approx(products.median().item())
 
 
-def test_what_is_not_finite_is_null_and_nets_that_are_not_there_are_left_out(measure: VarianceMeasure) -> None:
+def test_what_is_not_finite_is_null_and_nets_that_are_not_there_are_left_out(measure: Measure) -> None:
     assert variance._spread(torch.full((2, 1, 2, 2), float("inf")))["median"] is None
     without = measure.model_copy(update={"settings": {**measure.settings, "variants": {}}})
     assert variance.depth(without) == []

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from torch import nn
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.scores import SCORES
 from hadaptive.paper.figures import figure3, figure_a2, render_figure
 from hadaptive.paper.spec import FigureSpec
 from hadaptive.paper.tables.layouts import LAYOUTS
+from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
-PARAMS = config.load(ROOT / "params.yaml")
-FIGURES = study.figures(PARAMS)
+STUDY = Study(config.load(ROOT / "params.yaml"))
+FIGURES = STUDY.figures
 A2 = FigureSpec(figure="figure_a2", scale="cpu", about="Hadaptive-Net-S", records=("variance",))
 
 
@@ -29,7 +30,7 @@ def test_the_diagram_draws_the_variants_of_the_table() -> None:
 
 @pytest.mark.parametrize("variation", figure3.VARIATIONS, ids=lambda each: each.variant)
 def test_the_diagram_is_the_module(variation: figure3.Variation) -> None:
-    ach = AdaptiveCrossHadamard(8, 4, **study.options(PARAMS, variation.variant))  # type: ignore[arg-type]
+    ach = AdaptiveCrossHadamard(8, 4, **STUDY.options("hadaptive_net_s", variation.variant))  # type: ignore[arg-type]
     changed = {*variation.gone, *variation.instead}
     assert isinstance(ach.pointwise, nn.Identity) is ("pointwise" in changed)
     assert (type(ach.score) is SCORES["eca"]) is ("score" not in changed)

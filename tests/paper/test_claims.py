@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from hadaptive import cli, config, study
+from hadaptive import cli, config
 from hadaptive.paper.claims import report, statements
 from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
 from hadaptive.paper.claims.statements import CLAIMS, Judged
 from hadaptive.paper.spec import ClaimsSpec, record_ids
 from hadaptive.records import write_json
+from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 10_000
@@ -23,7 +24,7 @@ Put = Callable[[str, str, float | list[float]], None]
 
 
 def spec(seeds: tuple[int, ...] = (0,), stand_in: str | None = None) -> ClaimsSpec:
-    found = study.claims(config.load(ROOT / "params.yaml"))
+    found = Study(config.load(ROOT / "params.yaml")).claims
     tables = {}
     for name, table in found.tables.items():
         sources = {
@@ -256,7 +257,7 @@ def test_strict_fails_where_one_is_contradicted_on_real_data(
     [(78.0, HOLDS, "2 from the one, 8 from the other"), (74.0, CONTRADICTED, "6 from the one"), (75.1, NOISE, "4.9")],
 )
 def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: float, verdict: str, gap: str) -> None:
-    found = study.claims(config.load(ROOT / "params.yaml"))
+    found = Study(config.load(ROOT / "params.yaml")).claims
     table = found.tables["table13"]
     sources = {key: each.model_copy(update={"stand_in": None}) for key, each in table.sources.items()}
     table = table.model_copy(update={"sources": sources, "scale": "cpu"})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.paper.claims.comparisons import HOLDS, NOT_RUN
 from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.figures import render_figure
@@ -17,10 +17,11 @@ from hadaptive.paper.figures.figure_detections import _free, shown
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import FigureSpec, record_ids
 from hadaptive.paper.tables.table6 import frames
+from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
-PARAMS = config.load(ROOT / "params.yaml")
-SPEC = study.tables(PARAMS)["table6"]
+STUDY = Study(config.load(ROOT / "params.yaml"))
+SPEC = STUDY.tables["table6"]
 
 
 def real(spec: Any) -> Any:
@@ -67,7 +68,7 @@ def test_nothing_is_compared_with_stand_in_data(trained: Path) -> None:
 
 
 def test_claim_7_on_the_paper_s_numbers(trained: Path, tmp_path: Path) -> None:
-    given = study.claims(PARAMS)
+    given = STUDY.claims
     tables = given.tables | {"table6": real(SPEC)}
     found = {each.claim.number: each for each in judge(given.model_copy(update={"tables": tables}), trained)}["7"]
     assert found.paper == HOLDS and len(found.parts) == 5
@@ -76,7 +77,7 @@ def test_claim_7_on_the_paper_s_numbers(trained: Path, tmp_path: Path) -> None:
 
 
 def test_a_row_that_params_do_not_name_is_not_run(tmp_path: Path) -> None:
-    spec = study.claims(PARAMS)
+    spec = STUDY.claims
     table = spec.tables["table6"]
     fewer = table.model_copy(update={"rows": tuple(row for row in table.rows if row.label != "MobileNetV2-1.0")})
     found = judge(spec.model_copy(update={"tables": spec.tables | {"table6": fewer}}), tmp_path)

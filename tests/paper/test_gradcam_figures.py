@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.paper.claims import comparisons, gradcam_focus, statements
 from hadaptive.paper.figures import render_figure
 from hadaptive.paper.figures.gradcam import draw
 from hadaptive.paper.spec import FigureSpec
+from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = FigureSpec(figure="figure8", scale="cpu", about="flower (photo: someone)", records=("explain/flower",))
@@ -90,7 +91,7 @@ def test_claim_14(
     ghost: list[int | None], ours: list[int | None], true: bool | None, said: str, write: Any, tmp_path: Path
 ) -> None:
     write(tmp_path, record("flower", ghost, ours, [0, 0, 1, 1]))
-    spec = study.claims(config.load(ROOT / "params.yaml"))
+    spec = Study(config.load(ROOT / "params.yaml")).claims
     spec = spec.model_copy(update={"scale": "cpu", "explained": ("explain/flower",), "demonstration": False})
     (found,) = gradcam_focus.findings(spec, tmp_path)
     assert found.true is true and said in found.because and found.measured
@@ -102,7 +103,7 @@ def test_claim_14_is_a_mean_over_images_and_says_where_no_subject_is_known(write
     names = ("a", "b", "c", "d")
     for n, name in enumerate(names):
         write(tmp_path, record(name, [4], [n + 1], None if n else [0, 0, 1, 1]))
-    spec = study.claims(config.load(ROOT / "params.yaml"))
+    spec = Study(config.load(ROOT / "params.yaml")).claims
     spec = spec.model_copy(update={"scale": "cpu", "explained": tuple(f"explain/{name}" for name in names)})
     (found,) = gradcam_focus.findings(spec, tmp_path)
     assert found.because.startswith(

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import TableSpec, record_ids
 from hadaptive.paper.tables import grid
 from hadaptive.paper.tables.layouts import LAYOUTS
 from hadaptive.paper.tables.render import render, text
+from hadaptive.study import Study
 from tests.paper.test_compile import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ Fill = Callable[..., dict[str, dict[str, Any]]]
 
 def spec(name: str, **changes: Any) -> TableSpec:
     """The table as params.yaml derives it, at a scale of real data with three seeds, ImageNet absent."""
-    found = study.tables(config.load(ROOT / "params.yaml"))[name]
+    found = Study(config.load(ROOT / "params.yaml")).tables[name]
     sources = {
         key: source.model_copy(
             update={"seeds": (0, 1, 2), "stand_in": None} if key.startswith("cifar100") else {}

@@ -9,28 +9,29 @@ from typing import Any
 
 import pytest
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.measure import expansions, structure
 from hadaptive.nn.hadaptive_net import NETS, HadaptiveNet
 from hadaptive.paper.figures import FIGURES, figure1, figure2, figure4, figure5, figure6, render_figure, style
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import FigureSpec, record_ids
+from hadaptive.study import Study
 from tests.paper.looks import faults
 
-PARAMS = config.load(Path(__file__).resolve().parents[2] / "params.yaml")
-SPECS = study.figures(PARAMS)
+STUDY = Study(config.load(Path(__file__).resolve().parents[2] / "params.yaml"))
+SPECS = STUDY.figures
 DRAWN = {"figure1": figure1, "figure2": figure2, "figure4": figure4, "figure5": figure5, "figure6": figure6}
 
 
 @cache
 def counted() -> dict[str, Any]:
-    return expansions.record(study.expansion_measure(PARAMS))
+    return expansions.record(STUDY.measures["expansions"])
 
 
 @cache
 def built(name: str = "hadaptive_net_s", **options: Any) -> dict[str, Any]:
     net = HadaptiveNet(NETS[name], name=name, num_classes=100, **options)
-    measure = study.structure_measure(PARAMS)
+    measure = STUDY.measures["structure/hadaptive_net_s/dysoft"]
     return {"schema": 1, "status": "done", "id": measure.id, **measure.model_dump(mode="json"),
             "metrics": {"layers": structure.layers(net, 224)}}  # fmt: skip
 
@@ -209,4 +210,4 @@ def test_figure_1_shows_ours_over_the_others_filled_where_measured(write: Any, t
 
 
 def test_figure_1_reads_the_records_of_table_7() -> None:
-    assert SPECS["figure1"].table == study.tables(PARAMS)["table7"] and not SPECS["figure1"].records
+    assert SPECS["figure1"].table == STUDY.tables["table7"] and not SPECS["figure1"].records

@@ -21,12 +21,12 @@ from hadaptive.paper.tables.render import render
 from hadaptive.paper.tables.view import panels
 from hadaptive.run import Search
 from hadaptive.search.genotype import chosen
-from hadaptive.study.papers import claims, figures, tables
-from hadaptive.study.runs import runs
+from hadaptive.study import Study
 from tests.paper.test_compile import compiled
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = config.load(ROOT / "params.yaml")
+STUDY = Study(PARAMS)
 Write = Callable[[Path, dict[str, Any]], None]
 
 
@@ -53,14 +53,14 @@ def of_the_paper(layer: int) -> str:
 
 @pytest.fixture
 def results(tmp_path: Path, write: Write) -> Path:
-    for run in runs(PARAMS).values():
+    for run in STUDY.runs.values():
         if isinstance(run, Search):
             write(tmp_path, a_record(run, of_the_paper))
     return tmp_path
 
 
 def test_a_table_looks_as_the_papers(results: Path, tmp_path: Path) -> None:
-    render(tables(PARAMS)["table3"], results, tmp_path)
+    render(STUDY.tables["table3"], results, tmp_path)
     tex, md = ((tmp_path / f"table3.{ending}").read_text() for ending in ("tex", "md"))
     assert re.search(r"\{3\}&\\underline\{64\}&\\textbf\{99\.\d\d\}&\\,\$\\pm\$\\,0\.\d\d\\%&", tex)
     assert tex.count(r"&\textless{}0.01\%&") > 20
@@ -75,8 +75,8 @@ def test_a_table_looks_as_the_papers(results: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["table3", "table10", "table11", "table12"])
 def test_beside_the_published_numbers(table: str, results: Path, tmp_path: Path) -> None:
-    spec = tables(PARAMS)[table].model_copy(update={"sources": {
-        "search": tables(PARAMS)[table].sources["search"].model_copy(update={"stand_in": None})}})  # fmt: skip
+    spec = STUDY.tables[table].model_copy(update={"sources": {
+        "search": STUDY.tables[table].sources["search"].model_copy(update={"stand_in": None})}})  # fmt: skip
     render(spec, results, tmp_path)
     text = (tmp_path / f"{table}_compare.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
@@ -89,41 +89,41 @@ def test_beside_the_published_numbers(table: str, results: Path, tmp_path: Path)
 
 
 def test_missing_and_failed_searches_are_reasons(results: Path, tmp_path: Path, write: Write) -> None:
-    searches = [run for run in runs(PARAMS).values() if isinstance(run, Search)]
+    searches = [run for run in STUDY.runs.values() if isinstance(run, Search)]
     one, other = (run for run in searches if run.variant == "table11")
     (results / "demo" / one.id / "record.json").unlink()
-    render(tables(PARAMS)["table11"], results, tmp_path)
+    render(STUDY.tables["table11"], results, tmp_path)
     text = (tmp_path / "table11.md").read_text()
     assert "1 of 2 seeds, seed 0: not run" in text and "One seed: how stable the choice is cannot be told" in text
     write(results, {**a_record(other, of_the_paper), "status": "diverged at epoch 3"})
-    render(tables(PARAMS)["table11"], results, tmp_path)
+    render(STUDY.tables["table11"], results, tmp_path)
     assert "diverged" in (tmp_path / "table11.md").read_text()
-    given = config.check({**PARAMS.model_dump(mode="json"), "models": ["starnet_s1"]})
+    given = Study(config.check({**PARAMS.model_dump(mode="json"), "models": ["starnet_s1"]}))
     assert "not selected in this run" in str(panels_of(given, "table3", results))
 
 
-def panels_of(params: config.Params, table: str, results: Path) -> Any:
+def panels_of(study: Study, table: str, results: Path) -> Any:
     from hadaptive.paper.tables.search import frames
 
-    return panels(frames(tables(params)[table], results)[0])
+    return panels(frames(study.tables[table], results)[0])
 
 
 def test_a_space_of_ones_own_has_a_table(tmp_path: Path, write: Write) -> None:
     values = PARAMS.model_dump(mode="json")
-    given = config.check({**values, "search": {"mine": values["search"]["table11"]}})
-    for run in runs(given).values():
+    given = Study(config.check({**values, "search": {"mine": values["search"]["table11"]}}))
+    for run in given.runs.values():
         if isinstance(run, Search):
             write(tmp_path, a_record(run, lambda layer: "ach32_k3"))
-    paths = render(tables(given)["mine"], tmp_path, tmp_path)
+    paths = render(given.tables["mine"], tmp_path, tmp_path)
     assert {path.stem for path in paths} == {"mine", "mine_compare"}
     assert r"6 ach32\_k3, 7 ach32\_k3" in (tmp_path / "mine.md").read_text()
-    taken = config.check({**values, "search": {"table7": values["search"]["table11"]}})
+    taken = Study(config.check({**values, "search": {"table7": values["search"]["table11"]}}))
     with pytest.raises(UserError, match=r"search\.table7: there is a table of that name already"):
-        tables(taken)
+        _ = taken.tables
 
 
 def test_the_found_nets_stand_beside_the_published_one(results: Path, tmp_path: Path) -> None:
-    render(tables(PARAMS)["found"], results, tmp_path)
+    render(STUDY.tables["found"], results, tmp_path)
     rows = [line for line in (tmp_path / "found_compare.md").read_text().splitlines() if line.startswith("| ")][2:]
     assert rows[0].startswith("| Hadaptive-Net-S (published) | *2.10* ") and "*73.57*" in rows[0]
     named = [row for row in rows if "Found in the space of Table 10" in row]
@@ -133,21 +133,21 @@ def test_the_found_nets_stand_beside_the_published_one(results: Path, tmp_path: 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_the_tables_compile_within_the_page(results: Path, tmp_path: Path) -> None:
     for table in ("table10", "found"):
-        for path in render(tables(PARAMS)[table], results, tmp_path):
+        for path in render(STUDY.tables[table], results, tmp_path):
             if path.suffix == ".tex":
                 log = compiled(path.read_text(), tmp_path)
                 assert "Overfull" not in log and "Float too large" not in log and "Missing character" not in log
 
 
 def verdicts(results: Path) -> dict[str, tuple[str, str]]:
-    (claim,) = [each for each in judge(claims(PARAMS), results) if each.claim.number == "3"]
+    (claim,) = [each for each in judge(STUDY.claims, results) if each.claim.number == "3"]
     assert claim.paper == "holds", "the paper's own numbers say what it claims"
     return {part.said: (part.verdict, part.paper) for part in claim.parts}
 
 
 def test_claim_3(results: Path, write: Write) -> None:
     assert set(verdicts(results).values()) == {("holds", "holds")} and len(verdicts(results)) == 15
-    searches = [run for run in runs(PARAMS).values() if isinstance(run, Search) and run.variant == "table3"]
+    searches = [run for run in STUDY.runs.values() if isinstance(run, Search) and run.variant == "table3"]
     for run in searches:  # one seed says the one, the other the other, with DySig first in layer 12
         say = {4: ("ghost", "ach_dysig")[run.seed], 12: "ach_dysig", 13: "ghost"}
         write(results, a_record(run, lambda layer, say=say: say.get(layer, of_the_paper(layer))))  # type: ignore[misc]
@@ -161,7 +161,7 @@ def test_claim_3(results: Path, write: Write) -> None:
 
 
 def test_the_figure_shows_every_epoch(results: Path, tmp_path: Path) -> None:
-    spec = figures(PARAMS)["figure_search"]
+    spec = STUDY.figures["figure_search"]
     render_figure(spec, results, tmp_path)
     lines = (tmp_path / "figure_search.csv").read_text().splitlines()
     candidates = sum(

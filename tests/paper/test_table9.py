@@ -9,20 +9,21 @@ from typing import Any
 
 import pytest
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.measure.structure import record
 from hadaptive.paper.published import published
 from hadaptive.paper.tables.render import render
 from hadaptive.paper.tables.table9 import arguments
+from hadaptive.study import Study
 from tests.paper.test_compile import compiled
 
-PARAMS = config.load(Path(__file__).resolve().parents[2] / "params.yaml")
-SPEC = study.tables(PARAMS)["table9"]
+STUDY = Study(config.load(Path(__file__).resolve().parents[2] / "params.yaml"))
+SPEC = STUDY.tables["table9"]
 
 
 @pytest.fixture(scope="module")
 def built() -> dict[str, Any]:
-    return record(study.structure_measure(PARAMS))
+    return record(STUDY.measures["structure/hadaptive_net_s/dysoft"])
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -12,9 +12,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.errors import UserError
 from hadaptive.paper.spec import records_needed
+from hadaptive.study import Study
+from hadaptive.study.measures import inputs
+from hadaptive.study.runs import trainer_code
 from tests.workflow.conftest import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,16 +80,14 @@ def plan(text: str, folder: Path) -> str | None:
         params = config.load(path)
     except UserError as error:
         return str(error)
-    known = study.runs(params)
-    for run in known.values():
+    study = Study(params)
+    for run in study.runs.values():
         assert type(run).model_validate_json(run.dumps()) == run, "what the trainer reads is what was planned"
-        study.trainer_code(run)
-    for measure in (*study.measures(params).values(), *study.kernel_measures(params).values()):
+        trainer_code(run)
+    for measure in study.measures.values():
         measure.dumps()
-    for spec in (*study.tables(params).values(), *study.figures(params).values()):
-        records_needed(spec)
-    records_needed(study.claims(params))
-    study.variance_inputs(params)
+        inputs(measure)
+    records_needed(study.bundle)
     return None
 
 

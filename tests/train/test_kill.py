@@ -14,7 +14,7 @@ from typing import Any
 from hadaptive.identity import code_id
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification
-from hadaptive.study import trainer_code
+from hadaptive.study.runs import trainer_code
 from hadaptive.train import classify
 
 ROOT = Path(__file__).resolve().parents[2]

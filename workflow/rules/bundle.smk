@@ -1,20 +1,24 @@
 rule bundle:
     input:
-        [file for table in TABLES for file in files.table_files(table, PAPER_TABLES)],
         [
             file
-            for figure in FIGURES
-            for file in files.figure_files(figure, PAPER_TABLES)
+            for table in study.tables
+            for file in files.table_files(table, files.FOLDER)
         ],
-        files.claims_files(PAPER_TABLES),
-        records_needed(BUNDLE),
+        [
+            file
+            for figure in study.figures
+            for file in files.figure_files(figure, files.FOLDER)
+        ],
+        files.claims_files(files.FOLDER),
+        records_needed(study.bundle),
     output:
         page=f"paper_tables/{files.PAGE}",
         archive=f"paper_tables/{files.ARCHIVE}",
     log:
         "logs/paper/bundle.log",
     params:
-        settings=PARAMS.model_dump_json(exclude_unset=True),
+        settings=SETTINGS,
         code=code_id("hadaptive.paper.bundle.page"),
         texts=file_id(
             "hadaptive/paper/bundle/templates",
@@ -28,18 +32,22 @@ rule bundle:
 # Only on request, as it needs LaTeX: snakemake paper_tables/paper.pdf
 rule pdf:
     input:
-        [file for table in TABLES for file in files.table_files(table, PAPER_TABLES)],
         [
             file
-            for figure in FIGURES
-            for file in files.figure_files(figure, PAPER_TABLES)
+            for table in study.tables
+            for file in files.table_files(table, files.FOLDER)
+        ],
+        [
+            file
+            for figure in study.figures
+            for file in files.figure_files(figure, files.FOLDER)
         ],
     output:
         f"paper_tables/{files.PDF}",
     log:
         "logs/paper/pdf.log",
     params:
-        settings=PARAMS.model_dump_json(exclude_unset=True),
+        settings=SETTINGS,
         code=code_id("hadaptive.paper.bundle.pdf"),
         texts=file_id("hadaptive/paper/bundle/templates/paper.tex.j2"),
     shell:

@@ -10,23 +10,27 @@ shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 sys.path.insert(0, str(workflow.basedir))
 from hadaptive import config as configuration
-from hadaptive import devices, study, guide
+from hadaptive import devices, guide
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
+from hadaptive.measures import EXPORTED, MEASURES
 from hadaptive.paper import files
 from hadaptive.paper.spec import records_needed
 from hadaptive.records import write_text
+from hadaptive.study import Study
+from hadaptive.study.measures import inputs, measure_code
+from hadaptive.study.runs import depends_on, trainer_code
 
 
 configfile: "params.yaml"
 
 
 try:
-    PARAMS = configuration.check(config)
+    study = Study(configuration.check(config))
     for word in sys.argv[1:]:
-        study.check_target(PARAMS, word)
-    TABLES = study.tables(PARAMS)
+        study.check_target(word)
+    study.bundle  # what cannot be shown is an error before anything runs
 except UserError as error:
     raise WorkflowError(f"\n{error}")
 if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
@@ -34,27 +38,17 @@ if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
         "--cores 0 runs nothing; give it at least one core, for example --cores 8"
     )
 
-SCALE = PARAMS.scale
-RUNS = study.runs(PARAMS)
-MEASURES = study.measures(PARAMS)
-KERNELS = study.kernel_measures(PARAMS)
-VARIANCE = study.variance_measure(PARAMS)
-EXPLAINED = study.explain_measures(PARAMS)
-STRUCTURE = study.structure_measure(PARAMS)
-EXPANSIONS = study.expansion_measure(PARAMS)
-CLAIMS = study.claims(PARAMS)
-FIGURES = study.figures(PARAMS)
-BUNDLE = study.bundle(PARAMS)
-PAPER_TABLES = Path("paper_tables")
+SCALE = study.scale
+SETTINGS = study.params.model_dump_json(exclude_unset=True)
 
 
 wildcard_constraints:
-    model="[A-Za-z0-9_]+",
-    variant="[A-Za-z0-9_]+",
+    net="[A-Za-z0-9_]+/[A-Za-z0-9_]+",  # model/variant
     dataset="[A-Za-z0-9_]+",
-    table="|".join(TABLES),
-    figure="|".join(FIGURES),
-    measure="|".join(KERNELS),
-    image="|".join(EXPLAINED),
+    table="|".join(study.tables),
+    figure="|".join(study.figures),
+    measure="|".join(
+        id for id, measure in study.measures.items() if measure.kind not in EXPORTED
+    ),
     # not all ids: Snakemake searches this text at every job, and thousands of ids make planning quadratic
-    run=f"(?:{'|'.join(sorted({run.task for run in RUNS.values()})) or 'none'})/.+",
+    run=f"(?:{'|'.join(sorted({run.task for run in study.runs.values()})) or 'none'})/.+",

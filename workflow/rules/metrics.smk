@@ -1,14 +1,14 @@
 # What `dvc metrics` and `dvc plots` read: the cells of every table, a file a row, and the curves of all Runs behind them.
 rule metrics:
     input:
-        sorted({str(p) for spec in TABLES.values() for p in records_needed(spec)}),
+        sorted({str(p) for spec in study.tables.values() for p in records_needed(spec)}),
     output:
         curves=f"results/{SCALE}/curves.csv",
-        cells=study.metric_files(PARAMS),
+        cells=study.metric_files,
     log:
         f"logs/{SCALE}/metrics.log",
     params:
-        spec=study.metrics(PARAMS).model_dump_json(exclude_defaults=True),
+        spec=study.metrics.model_dump_json(exclude_defaults=True),
         code=code_id("hadaptive.paper.tables.metrics"),
     shell:
         "python -m hadaptive metrics --spec {params.spec:q} > {log} 2>&1"

@@ -1,17 +1,17 @@
 rule table:
     input:
-        lambda wc: records_needed(TABLES[wc.table]),
+        lambda wc: records_needed(study.tables[wc.table]),
         SCALE_STAMP,
     output:
         expand(
             "paper_tables/{{table}}{kind}.{ending}",
-            kind=study.KINDS,
-            ending=study.ENDINGS,
+            kind=files.KINDS,
+            ending=files.ENDINGS,
         ),
     log:
         "logs/paper/{table}.log",
     params:
-        spec=lambda wc: TABLES[wc.table].model_dump_json(),
+        spec=lambda wc: study.tables[wc.table].model_dump_json(),
         code=code_id("hadaptive.paper.tables.render"),
         texts=file_id(
             "hadaptive/paper/tables/templates",
@@ -24,14 +24,14 @@ rule table:
 
 rule figure:
     input:
-        lambda wc: records_needed(FIGURES[wc.figure]),
+        lambda wc: records_needed(study.figures[wc.figure]),
         SCALE_STAMP,
     output:
-        expand("paper_tables/{{figure}}.{ending}", ending=study.FIGURE_ENDINGS),
+        expand("paper_tables/{{figure}}.{ending}", ending=files.FIGURE_ENDINGS),
     log:
         "logs/paper/{figure}.log",
     params:
-        spec=lambda wc: FIGURES[wc.figure].model_dump_json(),
+        spec=lambda wc: study.figures[wc.figure].model_dump_json(),
         code=lambda wc: code_id(
             "hadaptive.paper.figures.style", f"hadaptive.paper.figures.{wc.figure}"
         ),
@@ -42,14 +42,14 @@ rule figure:
 
 rule claims:
     input:
-        records_needed(CLAIMS),
+        records_needed(study.claims),
         SCALE_STAMP,
     output:
-        expand("paper_tables/claims.{ending}", ending=study.CLAIMS_ENDINGS),
+        expand("paper_tables/claims.{ending}", ending=files.CLAIMS_ENDINGS),
     log:
         "logs/paper/claims.log",
     params:
-        spec=CLAIMS.model_dump_json(),
+        spec=study.claims.model_dump_json(),
         code=code_id("hadaptive.paper.claims.report"),
         texts=file_id("hadaptive/paper/published"),
     shell:

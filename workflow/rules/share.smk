@@ -1,14 +1,14 @@
 rule checklists:
     input:
-        study.records(PARAMS),
-        study.manifests(PARAMS),
+        study.records,
+        study.manifests,
         SCALE_STAMP,
     output:
         "paper_tables/checklists.md",
     log:
         "logs/paper/checklists.log",
     params:
-        settings=PARAMS.model_dump_json(exclude_unset=True),
+        settings=SETTINGS,
         code=code_id("hadaptive.paper.bundle.checklists.text"),
     shell:
         "python -m hadaptive checklists --params {params.settings:q} > {log} 2>&1"
@@ -16,15 +16,15 @@ rule checklists:
 
 rule crate:
     input:
-        files=study.bundle_files(PARAMS),
-        records=study.records(PARAMS),
-        manifests=study.manifests(PARAMS),
+        files=study.bundle_files,
+        records=study.records,
+        manifests=study.manifests,
     output:
         "paper_tables/ro-crate-metadata.json",
     log:
         "logs/paper/crate.log",
     params:
-        settings=PARAMS.model_dump_json(exclude_unset=True),
+        settings=SETTINGS,
         code=code_id("hadaptive.paper.bundle.crate"),
     shell:
         "python -m hadaptive crate {input.files} --params {params.settings:q} > {log} 2>&1"

@@ -4,10 +4,10 @@ Path("data/prepared").mkdir(parents=True, exist_ok=True)
 
 rule data_all:
     input:
-        study.manifests(PARAMS),
+        study.manifests,
 
 
 rule results_all:
     input:
-        study.records(PARAMS),
+        study.records,
         rules.metrics.output,

@@ -1,7 +1,7 @@
 rule train:
     input:
-        lambda wc: f"data/prepared/{RUNS[wc.run].dataset}/manifest.json",
-        lambda wc: study.depends_on(RUNS[wc.run]),
+        lambda wc: f"data/prepared/{study.runs[wc.run].dataset}/manifest.json",
+        lambda wc: depends_on(study.runs[wc.run]),
     output:
         record=f"results/{SCALE}/{{run}}/record.json",
         last=f"results/{SCALE}/{{run}}/last.pt",
@@ -12,7 +12,7 @@ rule train:
     resources:
         gpu=1 if devices.gpus() else 0,
     params:
-        run=lambda wc: RUNS[wc.run].dumps(),
-        code=lambda wc: code_id(*study.trainer_code(RUNS[wc.run])),
+        run=lambda wc: study.runs[wc.run].dumps(),
+        code=lambda wc: code_id(*trainer_code(study.runs[wc.run])),
     shell:
         "python -m hadaptive train {params.run:q} --threads {threads} --gpus {resources.gpu} > {log} 2>&1"

@@ -14,7 +14,7 @@ import torch
 from hadaptive.measure.bench_kernels.clock import NO_GPU, GpuClock, attempt
 from hadaptive.measure.bench_kernels.nets import IMPLEMENTATIONS, build, deployed, gpu_latency
 from hadaptive.records import SCHEMA, environment
-from hadaptive.run import KernelMeasure
+from hadaptive.run import NamedMeasure
 from kernels import ops  # noqa: F401  registers hadaptive::cross
 
 SCHEMES = ("direct_indexing", "parity_balanced")
@@ -22,7 +22,7 @@ LATE = {"status": "time was up"}
 CALLS = 10  # in one CUDA graph
 
 
-def record(measure: KernelMeasure, *, gpu: bool, limit_s: float = math.inf) -> dict[str, Any]:
+def record(measure: NamedMeasure, *, gpu: bool, limit_s: float = math.inf) -> dict[str, Any]:
     """The record of a kernel measurement; without a GPU its status says so and there are no metrics."""
     found: dict[str, Any] = {}
     if gpu:

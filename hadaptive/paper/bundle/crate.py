@@ -16,9 +16,9 @@ from rocrate.rocrate import ROCrate
 
 from hadaptive.errors import UserError
 from hadaptive.paper.bundle.checklists.facts import Facts
+from hadaptive.paper.files import CRATE
 from hadaptive.records import sha256, write_json
 
-NAME = "ro-crate-metadata.json"
 LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"
 SNAKEMAKE = "https://snakemake.github.io"
 CITATION = Path(__file__).resolve().parents[2] / "CITATION.cff"
@@ -49,8 +49,8 @@ def describe(files: Iterable[Path], facts: Facts, out_dir: Path) -> Path:
             raise UserError(f"{path} is missing; the crate describes what there is: snakemake makes it")
         made.append(crate.add_file(path, path.relative_to(out_dir).as_posix(), properties=_properties(path)))
     _action(crate, facts, made)
-    write_json(out_dir / NAME, crate.metadata.generate())
-    return out_dir / NAME
+    write_json(out_dir / CRATE, crate.metadata.generate())
+    return out_dir / CRATE
 
 
 def _properties(path: Path) -> dict[str, str]:

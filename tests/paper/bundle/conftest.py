@@ -10,13 +10,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from hadaptive import config, study
+from hadaptive import config
 from hadaptive.paper import files
 from hadaptive.paper.claims.report import write as write_claims
 from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.spec import BundleSpec, record_ids
 from hadaptive.paper.tables.render import render
 from hadaptive.records import write_json, write_text
+from hadaptive.study import Study
 from tests.paper.conftest import a_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,8 +37,8 @@ class Made:
         return self.results / self.spec.scale / record_id / "record.json"
 
 
-def params(**changes: object) -> config.Params:
-    return config.check({**yaml.safe_load((ROOT / "params.yaml").read_text()), **changes})
+def study(**changes: object) -> Study:
+    return Study(config.check({**yaml.safe_load((ROOT / "params.yaml").read_text()), **changes}))
 
 
 def curve(rng: random.Random, epochs: int) -> list[dict[str, object]]:
@@ -92,7 +93,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["zoo"]["starnet_s4"]["label"] = HOSTILE
     folder = tmp_path_factory.mktemp("bundle")
-    spec = study.bundle(config.check(values))
+    spec = Study(config.check(values)).bundle
     made = Made(spec, folder / "results", folder / "paper_tables")
     fill(spec, made.results)
     failed = made.record("cifar100/ghostnet_100/base/seed0")

@@ -18,12 +18,11 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from pydantic import ValidationError
 
-from hadaptive import study
 from hadaptive.paper.bundle import page
 from hadaptive.paper.bundle.contents import gather
 from hadaptive.paper.bundle.provenance import EDITED, Evidence
 from hadaptive.paper.bundle.runs import POINTS, Shared, duration, lean, plots
-from tests.paper.bundle.conftest import HOSTILE, Made, fill, outputs, params
+from tests.paper.bundle.conftest import HOSTILE, Made, fill, outputs, study
 
 
 class Tags(HTMLParser):
@@ -118,7 +117,7 @@ def test_an_edited_record_is_marked(copy: Made) -> None:
 
 
 def test_scales_are_never_mixed(copy: Made) -> None:
-    other = study.bundle(params(scale="cpu"))
+    other = study(scale="cpu").bundle
     with pytest.raises(ValidationError, match=r"one scale, demo; not of it: table7 \(cpu\)"):
         type(copy.spec)(scale="demo", about="", figures={}, claims=copy.spec.claims,
                         tables={**copy.spec.tables, "table7": other.tables["table7"]})  # fmt: skip
@@ -153,7 +152,7 @@ def test_the_zip_holds_all_and_is_the_same_bytes_each_time(copy: Made) -> None:
 
 
 def test_without_records_the_page_says_so(tmp_path: Path) -> None:
-    contents = gather(study.bundle(params()), tmp_path / "results", tmp_path)
+    contents = gather(study().bundle, tmp_path / "results", tmp_path)
     text = page.html(contents)
     assert contents.measured == 0 and "0 of " in text and "nothing was run" in text
     assert {empty.reason for empty in contents.empty} >= {"not run"}
@@ -195,7 +194,7 @@ def test_durations(seconds: Any, said: str) -> None:
 @pytest.mark.slow
 def test_three_thousand_records_in_half_a_minute(tmp_path: Path) -> None:
     scale = {"seeds": list(range(54)), "tasks": {"cifar100": {"dataset": "digits"}}}
-    spec = study.bundle(params(scales={"demo": scale}))
+    spec = study(scales={"demo": scale}).bundle
     results, out = tmp_path / "results", tmp_path / "paper_tables"
     count = fill(spec, results, epochs=200)
     assert count > 3000

@@ -7,6 +7,7 @@ from pathlib import Path
 from hadaptive.paper.bundle.checklists import acm, ml
 from hadaptive.paper.bundle.checklists.facts import Facts, Unanswered
 from hadaptive.paper.escape import markdown
+from hadaptive.paper.files import CHECKLISTS
 from hadaptive.records import write_text
 
 
@@ -28,7 +29,7 @@ def text(facts: Facts) -> str:
 
 def write(facts: Facts, out_dir: Path) -> Path:
     """Write checklists.md; returns its path."""
-    path = out_dir / "checklists.md"
+    path = out_dir / CHECKLISTS
     write_text(path, text(facts))
     return path
 

@@ -1,0 +1,69 @@
+"""What captions say of a scale, and the sources from which tables take their columns. Imports no torch."""
+
+from __future__ import annotations
+
+from hadaptive.config import SearchTask
+from hadaptive.data.settings import DATASETS
+from hadaptive.paper.spec import Source
+from hadaptive.study.selection import Selection
+from hadaptive.tasks import SEARCH, TASKS
+
+IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7 and, with their settings, of every caption on images
+
+
+def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = False) -> str:
+    """One line on the scale: data and recipe of some tasks, seeds, and how latency is measured."""
+    scale = selection.settings
+    parts = []
+    for name, task in selection.tasks.items():
+        if name in tasks:
+            meant = "cifar100" if TASKS[name] is SEARCH else name  # a search is on what the paper's was
+            title = DATASETS[task.dataset].title
+            data = title if task.dataset == meant else f"{title} in place of {DATASETS[meant].title}"
+            parts.append(f"{'architecture search on ' * (meant != name)}{data} ({task.recipe.about()})")
+    counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
+    parts.append(f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}")
+    if latency:
+        measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"
+        parts.append(measured)
+    return "; ".join(parts)
+
+
+def about_search(selection: Selection) -> str:
+    """One line on how the scale searches, or why it does not."""
+    if selection.search is None:
+        return selection.absent["search"]
+    return _about_search(selection.search, len(selection.search_seeds))
+
+
+def _about_search(task: SearchTask, seeds: int) -> str:
+    recipe = task.recipe
+    images = f"{recipe.train_examples} training images" if recipe.train_examples else "all training images"
+    if recipe.protocol == "paper":
+        held = "architecture steps on the test set"
+    else:
+        held = f"{recipe.held_out:.0%} of them held out for the architecture"
+    return (
+        f"{DATASETS[task.dataset].title} ({images}, {held}, {recipe.image_size} px, {recipe.epochs} epochs, batch "
+        f"{recipe.batch_size}), tau {recipe.tau_max:g} to {recipe.tau_min:g} {recipe.tau_decay}, "
+        f"rates {recipe.lr:g} and {recipe.lr_architecture:g}, {seeds} seed{'s' if seeds > 1 else ''}"
+    )
+
+
+def sources(selection: Selection, *names: str) -> dict[str, Source]:
+    """Sources by name: measures, and the paper's tasks with their seeds, absence and stand-ins."""
+    scale = selection.settings
+    found = {}
+    for name in names:
+        if name not in TASKS:
+            found[name] = Source(selected=selection.selected)
+            continue
+        dataset = selection.tasks[name].dataset if name in selection.tasks else name
+        found[name] = Source(
+            seeds=tuple(scale.seeds),
+            seeds_of={model: tuple(seeds) for model, seeds in scale.seeds_of.items()},
+            absent=selection.absent.get(name),
+            selected=selection.selected,
+            stand_in=DATASETS[dataset].title if dataset != name else None,
+        )
+    return found

@@ -1,0 +1,89 @@
+"""Every figure: from which records, and what its caption says. Imports no torch."""
+
+from __future__ import annotations
+
+from hadaptive.config import FOUND
+from hadaptive.explain.settings import CREDITS
+from hadaptive.paper.spec import FigureSpec
+from hadaptive.run import Detection
+from hadaptive.study.captions import about, about_search
+from hadaptive.study.experiments import Experiments
+from hadaptive.study.selection import Selection
+from hadaptive.study.tables import table7, table9
+
+
+def figures(experiments: Experiments) -> dict[str, FigureSpec]:
+    """Every figure, by name."""
+    (structure,), (expansions,) = experiments.measures_of("structure"), experiments.measures_of("expansions")
+    layers = table9(experiments).about
+    counted = f"one image of {expansions.settings['image_size']} px, counted on PyTorch modules"
+    found = (
+        FigureSpec(figure="figure3", scale=experiments.scale, about="a diagram; nothing is measured"),
+        _sweep(experiments),
+        _tradeoff(experiments),
+        FigureSpec(figure="figure2", scale=experiments.scale, about=layers, records=(structure.id,)),
+        FigureSpec(figure="figure4", scale=experiments.scale, about=layers, records=(structure.id,)),
+        FigureSpec(figure="figure5", scale=experiments.scale, about=counted, records=(expansions.id,)),
+        FigureSpec(figure="figure6", scale=experiments.scale, about=counted, records=(expansions.id,)),
+        _variance(experiments),
+        _detections(experiments),
+        _gradcam(experiments, "figure8", 0),
+        _gradcam(experiments, "figure9", 1),
+        _search(experiments),
+    )
+    return {figure.figure: figure for figure in found}
+
+
+def _figure(selection: Selection, name: str, about: str, *records: str) -> FigureSpec:
+    """A figure of what the scale's own data and settings give."""
+    return FigureSpec(
+        figure=name, scale=selection.scale, demonstration=selection.stand_in, about=about, records=records
+    )
+
+
+def _tradeoff(selection: Selection) -> FigureSpec:
+    """Figure 1, drawn from what Table 7 shows."""
+    table = table7(selection)
+    return _figure(selection, "figure1", table.about).model_copy(update={"table": table})
+
+
+def _sweep(experiments: Experiments) -> FigureSpec:
+    measure = experiments.measures["kernels/figure7"]
+    swept = f"float32, NCHW, time within a CUDA graph, median of {measure.settings['runs']} runs"
+    return _figure(experiments, "figure7", swept, measure.id)
+
+
+def _variance(experiments: Experiments) -> FigureSpec:
+    measure = experiments.measures["variance"]
+    shown = f"Hadaptive-Net-S, {measure.settings['images']} test images; {about(experiments)}"
+    return _figure(experiments, "figure_a2", shown, measure.id)
+
+
+def _detections(experiments: Experiments) -> FigureSpec:
+    """Detections drawn on sample images: those of the last of our models that is trained, the largest."""
+    backbones, shown = experiments.params.detection, about(experiments, ("coco",))
+    ours = [run for run in experiments.runs.values() if isinstance(run, Detection)]
+    ours = [run for run in ours if backbones[run.model].cite == "ours"]
+    if not ours:
+        return _figure(experiments, "figure_detections", shown)
+    first = next(run for run in ours if run.model == ours[-1].model)
+    return _figure(experiments, "figure_detections", f"SSD on {backbones[first.model].label}; {shown}", first.id)
+
+
+def _gradcam(experiments: Experiments, name: str, number: int) -> FigureSpec:
+    """Figures 8 and 9, the first two images; with one image Figure 9 is empty and says so."""
+    measures = experiments.measures_of("explain")
+    if number >= len(measures):
+        return _figure(experiments, name, "explain.images in params.yaml names one image")
+    measure = measures[number]
+    credit = CREDITS.get(measure.settings["image"])
+    photo = f"{measure.id.removeprefix('explain/')}{f' (photo: {credit})' if credit else ''}"
+    return _figure(experiments, name, f"{photo}; nets trained on {about(experiments)}", measure.id)
+
+
+def _search(selection: Selection) -> FigureSpec:
+    """Confidences over epochs, from every search."""
+    records = [search.id for search in selection.searches]
+    not_selected = "no space given" if selection.selects(FOUND) else "not selected in this run"
+    why_not = selection.absent.get("search", not_selected)
+    return _figure(selection, "figure_search", about_search(selection) if records else why_not, *records)

@@ -1,0 +1,134 @@
+"""The study: all that params.yaml asks for, from trainings to tables. Imports no torch."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TypeVar
+
+from hadaptive.errors import UserError, nearest
+from hadaptive.paper import files
+from hadaptive.paper.claims.statements import CLAIM_TABLES
+from hadaptive.paper.spec import (
+    BundleSpec,
+    ClaimsSpec,
+    FigureSpec,
+    MetricsSpec,
+    TableSpec,
+    metrics_paths,
+    record_ids_needed,
+    records_needed,
+)
+from hadaptive.study.captions import about
+from hadaptive.study.experiments import Experiments
+from hadaptive.study.figures import figures
+from hadaptive.study.tables import tables
+from hadaptive.tasks import TASKS
+
+MADE = {*files.ENDINGS, *files.FIGURE_ENDINGS, "json", "pt", "onnx"}  # how names of files end that rules make
+Spec = TypeVar("Spec", TableSpec, FigureSpec, ClaimsSpec)
+
+
+class Study(Experiments):
+    """What is run and shown at the chosen scale of `params`. Each part is derived once, when it is first asked for."""
+
+    @cached_property
+    def tables(self) -> dict[str, TableSpec]:
+        """Every table, by name: which rows, from which records, or why there are none."""
+        return {name: self._with_reference(spec) for name, spec in tables(self).items()}
+
+    @cached_property
+    def figures(self) -> dict[str, FigureSpec]:
+        """Every figure, by name."""
+        return {name: self._with_reference(spec) for name, spec in figures(self).items()}
+
+    @cached_property
+    def claims(self) -> ClaimsSpec:
+        """What the paper's claims are checked on."""
+        claims = ClaimsSpec(
+            scale=self.scale,
+            demonstration=self.stand_in,
+            tables={name: self.tables[name] for name in CLAIM_TABLES if name in self.tables},
+            variance="variance",
+            explained=tuple(measure.id for measure in self.measures_of("explain")),
+            expansions="expansions",
+            sweep="kernels/figure7",
+        )
+        return self._with_reference(claims)
+
+    @cached_property
+    def bundle(self) -> BundleSpec:
+        """Every table, figure and claim together, for the page that shows them."""
+        return BundleSpec(
+            scale=self.scale,
+            demonstration=self.stand_in,
+            about=about(self, tuple(TASKS), latency=True),
+            tables=self.tables,
+            figures=self.figures,
+            claims=self.claims,
+        )
+
+    @cached_property
+    def metrics(self) -> MetricsSpec:
+        """What is written as metrics: every cell of every table."""
+        return MetricsSpec(scale=self.scale, tables=self.tables)
+
+    @property
+    def metric_files(self) -> list[str]:
+        """The files of `metrics`, one for each row of a table."""
+        return [path.as_posix() for paths in metrics_paths(self.metrics).values() for path in paths.values()]
+
+    @cached_property
+    def records(self) -> list[str]:
+        """Every record that a table, a figure or the claims read."""
+        return sorted({path.as_posix() for path in records_needed(self.bundle)})
+
+    @cached_property
+    def manifests(self) -> list[str]:
+        """The manifest of every prepared data set on which a Run is trained; none where nothing is run."""
+        if self.params.takes == "only":
+            return []
+        return sorted({f"data/prepared/{run.dataset}/manifest.json" for run in self.runs.values()})
+
+    @property
+    def bundle_files(self) -> list[str]:
+        """Every file of paper_tables/ that a whole run makes, but for its own description."""
+        return [path.as_posix() for path in files.bundle_files(self.tables, self.figures)]
+
+    def check_target(self, path: str) -> None:
+        """UserError, with the nearest right one, for a file under paper_tables/ or results/ that no rule makes."""
+        folder, suffix = path.partition("/")[0], path.rpartition(".")[2]
+        if suffix not in MADE:  # not ours to judge: `--report paper_tables/report.html`
+            return
+        known = {"paper_tables": self._rendered, "results": self._measured}.get(folder)
+        if known is not None and path not in known():
+            raise UserError(f"no rule makes {path} at scale {self.scale}.{nearest(path, known())}")
+
+    def _rendered(self) -> list[str]:
+        return [*self.bundle_files, *((files.FOLDER / name).as_posix() for name in (files.CRATE, files.PDF))]
+
+    def _measured(self) -> list[str]:
+        records = [f"{each.folder}/record.json" for each in self.executed]
+        checkpoints = [f"{run.folder}/{name}.pt" for run in self.runs.values() for name in ("last", "best")]
+        exported = [
+            f"{measure.folder}/{name}.onnx" for measure in self.measures_of("latency") for name in ("model", "plain")
+        ]
+        return [*records, *checkpoints, *exported, f"results/{self.scale}/curves.csv", *self.metric_files]
+
+    def _with_reference(self, spec: Spec) -> Spec:
+        """The spec, told which of its records came with the project."""
+        only = self.params.takes == "only"
+        needed = record_ids_needed(spec)
+        came = tuple(each for each in needed if each in self.reference)
+        change: dict[str, object] = {"reference": came, "only_reference": only}
+        if (came or only) and needed and not isinstance(spec, ClaimsSpec):
+            change["about"] = f"{spec.about}; {_came(len(came), len(needed), only)}"
+        if isinstance(spec, FigureSpec) and spec.table is not None:  # it is drawn from what that table reads
+            change["table"] = spec.table.model_copy(update={"reference": came, "only_reference": only})
+        return spec.model_copy(update=change)
+
+
+def _came(came: int, needed: int, only: bool) -> str:
+    """How many of the records came with the project, in words."""
+    every = "all records" if needed > 1 else "its record"
+    which = every if came == needed else f"{came} of {needed} records"
+    return f"{which} came with the project{', the rest was not run' * (only and came < needed)}"
