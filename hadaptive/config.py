@@ -68,6 +68,14 @@ class ClassificationTask(Task):
     """A task of image classification."""
 
     recipe: Recipe = Field(default_factory=lambda: Recipe.model_validate({}))
+    recipe_of: dict[Name, Recipe] = Field(
+        default_factory=dict, description="settings in which the recipe of a model differs from `recipe`"
+    )
+
+    def recipe_for(self, model: str) -> Recipe:
+        """The recipe of `model`: `recipe`, with the settings that `recipe_of` gives for it."""
+        own = self.recipe_of.get(model)
+        return self.recipe.model_copy(update=own.model_dump(include=own.model_fields_set)) if own else self.recipe
 
 
 class DetectionTask(Task):
@@ -207,6 +215,9 @@ class Params(Strict):
             for task, settings in scale.tasks.named().items():
                 at = ("scales", name, "tasks", task)
                 _known("data set", settings.dataset, list(DATASETS), at=(*at, "dataset"))
+                if isinstance(settings, ClassificationTask):
+                    for model in settings.recipe_of:
+                        _known("model", model, [*self.zoo, FOUND], at=(*at, "recipe_of", model))
                 if isinstance(settings, SearchTask):
                     _differ("seeds", settings.seeds or [], at=(*at, "seeds"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))

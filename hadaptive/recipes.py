@@ -26,11 +26,19 @@ class Recipe(BaseModel):
     channels_last: bool = Field(True, description="NHWC memory order")
     compile: bool = Field(False, description="torch.compile the model")
     train_examples: int | None = Field(None, ge=2, description="class-balanced part of the training set; null: all")
+    bn_momentum: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="momentum of batch normalization's running statistics; null: as the model has it",
+        exclude_if=lambda value: value is None,  # records older than this key lack it and must stay equal
+    )
 
     def about(self) -> str:
         """What of it a caption says."""
         examples = f"{self.train_examples} training images" if self.train_examples else "all training images"
-        return f"{examples}, {self.image_size} px, {epochs(self)}, batch {self.batch_size}, {self.precision}"
+        momentum = "" if self.bn_momentum is None else f", batch-norm momentum {self.bn_momentum:g}"
+        return f"{examples}, {self.image_size} px, {epochs(self)}, batch {self.batch_size}, {self.precision}{momentum}"
 
 
 class DetectionRecipe(BaseModel):
@@ -117,6 +125,7 @@ class SearchRecipe(Recipe):
     lr: float = Field(3e-3, gt=0, description="AdamW's learning rate for weights at its peak")
     warmup: float = Field(0.0, ge=0, lt=1, description="part of all steps with linear warm-up, cosine to 0 after it")
     compile: Literal[False] = Field(False, description="not for a search, whose path changes at every step")
+    bn_momentum: None = Field(None, description="not for a search", exclude_if=lambda value: value is None)
     lr_architecture: float = Field(3e-4, gt=0, description="AdamW's learning rate for architecture parameters")
     weight_decay_architecture: float = Field(0.0, ge=0, description="of architecture parameters; the paper says none")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradients, of weights and of architecture each")

@@ -69,6 +69,21 @@ def test_the_project_file_is_valid() -> None:
             ["scales.demo.tasks.cifar100.recipe.epochs", "integer", "'three'"],
         ),
         ("epochs: 3,", "epochs: 0,", "dataset: digits", ["epochs", "greater than or equal to 1"]),
+        ("epochs: 3,", "bn_momentum: 1.5,", "dataset: digits", ["recipe.bn_momentum", "less than or equal to 1"]),
+        ("epochs: 3,", "bn_momentum: 0,", "dataset: digits", ["recipe.bn_momentum", "greater than 0"]),
+        ("{epochs: 8,", "{bn_momentum: 0.3,", "epochs: 8,", ["tasks.search.recipe.bn_momentum", "None"]),
+        (
+            "{dataset: digits, recipe:",
+            "{dataset: digits, recipe_of: {mobileone_s0: {epoch: 4}}, recipe:",
+            "dataset: digits",
+            ["unknown key 'epoch' in scales.demo.tasks.cifar100.recipe_of.mobileone_s0", "'epochs'"],
+        ),
+        (
+            "{dataset: digits, recipe:",
+            "{dataset: digits, recipe_of: {mobileone_0: {epochs: 4}}, recipe:",
+            "dataset: digits",
+            ["scales.demo.tasks.cifar100.recipe_of.mobileone_0", "unknown model 'mobileone_0'", "'mobileone_s0'"],
+        ),
         ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.paper.seeds", "repeat"]),
         ("seeds: [0, 1, 2]", "seeds: []", "seeds: [0, 1, 2]", ["scales.paper.seeds", "at least 1"]),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from hadaptive import config, identity
 from hadaptive.errors import UserError
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import records_needed
+from hadaptive.recipes import Recipe
 from hadaptive.run import Classification, Detection, Measure, NamedMeasure, Search, Text
 from hadaptive.study import Study
 from hadaptive.study.measures import inputs
@@ -120,6 +122,33 @@ def test_a_run_is_its_json_and_its_key_is_its_content() -> None:
         len({run.key("data", "code"), other.key("data", "code"), run.key("data2", "code"), run.key("data", "code2")})
         == 4
     )
+
+
+def test_a_recipe_without_bn_momentum_is_the_recipe_of_before_there_was_one() -> None:
+    run = study().runs["cifar100/starnet_s1/base/seed0"]
+    assert isinstance(run, Classification)
+    null, set_ = (
+        run.model_copy(update={"recipe": run.recipe.model_copy(update={"bn_momentum": value})}) for value in (None, 0.3)
+    )
+    assert "bn_momentum" not in null.dumps() and "bn_momentum" not in null.model_dump()["recipe"]
+    assert '"bn_momentum":0.3' in set_.dumps() and set_.key() != null.key()
+    assert Classification.model_validate_json(set_.dumps()) == set_
+
+
+def test_a_model_may_have_its_own_recipe() -> None:
+    scales = json.loads(json.dumps(VALUES["scales"]))
+    task = scales["demo"]["tasks"]["cifar100"]
+    task["recipe_of"] = {"starnet_s1": {"epochs": 7}, "mobileone_s0": {"epochs": 7}, "starnet_s2": {"lr": 0.5}}
+    given = study(scales=scales)
+    runs, about = given.runs, given.tables["table7"].about
+    shared = runs["cifar100/ghostnet_100/base/seed0"].recipe
+    assert shared == Recipe.model_validate(task["recipe"])
+    assert runs["cifar100/starnet_s1/base/seed0"].recipe == shared.model_copy(update={"epochs": 7})
+    assert runs["cifar100/starnet_s1/repl/seed0"].recipe.epochs == 7, "every variant of the model"
+    assert runs["cifar100/starnet_s2/base/seed0"].recipe == shared.model_copy(update={"lr": 0.5})
+    assert "; epochs 7: StarNet-S1, MobileOne-S0; lr 0.5: StarNet-S2)" in about
+    alone = study(scales=scales, models=["ghostnet_100"]).tables["table7"].about
+    assert "StarNet" not in alone
 
 
 def test_planning_needs_no_torch() -> None:

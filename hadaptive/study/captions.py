@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hadaptive.config import SearchTask
+from hadaptive.config import ClassificationTask, SearchTask
 from hadaptive.data.settings import DATASETS
 from hadaptive.paper.spec import Source
 from hadaptive.study.selection import Selection
@@ -20,13 +20,24 @@ def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: b
             meant = "cifar100" if TASKS[name] is SEARCH else name  # a search is on what the paper's was
             title = DATASETS[task.dataset].title
             data = title if task.dataset == meant else f"{title} in place of {DATASETS[meant].title}"
-            parts.append(f"{'architecture search on ' * (meant != name)}{data} ({task.recipe.about()})")
+            differing = _differing(selection, task) if isinstance(task, ClassificationTask) else ""
+            parts.append(f"{'architecture search on ' * (meant != name)}{data} ({task.recipe.about()}{differing})")
     counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
     parts.append(f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}")
     if latency:
         measured = f"latency at batch 1, 224 px, {scale.latency.runs} runs, CPU threads: {scale.latency.threads}"
         parts.append(measured)
     return "; ".join(parts)
+
+
+def _differing(selection: Selection, task: ClassificationTask) -> str:
+    """The selected models whose recipe differs, by their settings; for example "; epochs 4: MobileOne-S0"."""
+    models: dict[str, list[str]] = {}
+    zoo = selection.params.zoo
+    for model, own in filter(lambda item: selection.selects(item[0]), task.recipe_of.items()):
+        settings = ", ".join(f"{name} {value}" for name, value in own.model_dump(include=own.model_fields_set).items())
+        models.setdefault(settings, []).append(zoo[model].label if model in zoo else model)
+    return "".join(f"; {settings}: {', '.join(labels)}" for settings, labels in models.items())
 
 
 def about_search(selection: Selection) -> str:

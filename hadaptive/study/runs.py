@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hadaptive.config import FOUND
+from hadaptive.config import FOUND, ClassificationTask
 from hadaptive.run import ModelMeasure, Run
 from hadaptive.study.selection import Selection
 from hadaptive.tasks import SEARCH, TASKS
@@ -23,7 +23,8 @@ def trainings(selection: Selection) -> Iterator[Run]:
         for model, variant in selection.trained_on(task):
             common = {
                 "scale": selection.scale, "task": name, "model": model, "variant": variant,
-                "options": selection.options(model, variant), "dataset": settings.dataset, "recipe": settings.recipe,
+                "options": selection.options(model, variant), "dataset": settings.dataset,
+                "recipe": settings.recipe_for(model) if isinstance(settings, ClassificationTask) else settings.recipe,
             }  # fmt: skip
             for seed in selection.seeds(model):
                 yield task.run.model_validate({**common, "seed": seed})

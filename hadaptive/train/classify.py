@@ -103,7 +103,10 @@ def accuracies(history: History) -> dict[str, Any]:
 
 
 def build(run: Classification, num_classes: int) -> nn.Module:
-    """The Run's model. UserError for an unknown model or option, and for images smaller than the net takes."""
+    """The Run's model, its batch normalization as the recipe says.
+
+    Raises UserError for an unknown model or option, and for images smaller than the model takes.
+    """
     try:
         model = create_model(run.model, num_classes=num_classes, **run.options)
         least = min_image_size(run.model, **run.options)
@@ -114,7 +117,20 @@ def build(run: Classification, num_classes: int) -> nn.Module:
             f"{run.model} needs images of at least {least} px and the recipe says {run.recipe.image_size}; "
             f"raise image_size of task {run.task} in params.yaml, or leave the model out"
         )
+    set_bn_momentum(model, run.recipe.bn_momentum)
     return model
+
+
+def set_bn_momentum(model: nn.Module, momentum: float | None) -> None:
+    """Set the momentum of the running statistics of every batch normalization in `model`; None changes nothing.
+
+    After n steps the initial statistics still have the weight (1 - momentum)^n: a short training needs a larger
+    momentum than PyTorch's 0.1, or evaluation uses statistics that the model has never seen.
+    """
+    if momentum is not None:
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.momentum = momentum
 
 
 class Precision:

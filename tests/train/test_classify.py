@@ -39,6 +39,12 @@ def train(tmp_path: Path, digits: Path) -> Trainer:
     return go
 
 
+@pytest.mark.parametrize(("given", "momenta"), [(None, {0.1}), (0.3, {0.3})])
+def test_the_recipe_sets_the_momentum_of_batch_norm(given: float | None, momenta: set[float]) -> None:
+    model = classify.build(small_run(bn_momentum=given), 10)
+    assert {m.momentum for m in model.modules() if isinstance(m, nn.BatchNorm2d)} == momenta
+
+
 class Killed(BaseException):
     """Stands for kill -9: nothing in the code under test may catch it."""
 
