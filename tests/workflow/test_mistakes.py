@@ -86,6 +86,23 @@ def test_a_damaged_local_copy_of_the_data(fresh: Project, tmp_path: Path) -> Non
     assert 0 < output.index("time in all") < output.index("rule data:")
 
 
+def test_a_job_that_a_signal_ends_says_so_in_its_log_and_on_the_terminal(fresh: Project) -> None:
+    fresh.edit(
+        "hadaptive/cli/make.py",
+        "def _export(a: argparse.Namespace) -> None:\n",
+        "def _export(a: argparse.Namespace) -> None:\n"
+        "    import signal\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV if 'mobilenetv3' in a.measure else signal.SIGKILL)\n",
+    )
+    ends = {"hadaptive_net_s/dysoft": "SIGKILL (Killed)", "mobilenetv3_small_100/base": "SIGSEGV (Segmentation fault)"}
+    output = fresh.snakemake(" ".join(f"results/demo/complexity/{name}/record.json" for name in ends), ok=False)
+    for name, ended_by in ends.items():
+        message = f"hadaptive: export complexity/{name} was ended by {ended_by}."
+        assert message in (fresh.folder / f"logs/demo/export/{name}.log").read_text() and message in output
+    assert "run fewer jobs at once" in output and "ONEDNN_MAX_CPU_ISA=AVX" in output
+    assert "make.py" in output and "in _export" in output, "where the native fault was"
+
+
 def running(project: Project, log: str, words: str) -> bool:
     path = project.folder / log
     return path.exists() and words in path.read_text()
@@ -105,9 +122,7 @@ def started(project: Project, config: str) -> Iterator[subprocess.Popen[str]]:
     """Snakemake at work on a long training, somewhere after its second epoch; killed with all its jobs at the end."""
     process = project.start(f"exec snakemake --cores 1 results/demo/{RUN}/record.json --config {config}")
     try:
-        for _ in range(600):
-            if running(project, LOG, "epoch 2/"):
-                break
+        while not running(project, LOG, "epoch 2/"):
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.1)
         yield process

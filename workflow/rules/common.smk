@@ -5,8 +5,13 @@ from snakemake.utils import min_version
 
 min_version("9.18")
 
-# `.venv/bin/snakemake` without an activated environment must still find this environment's python
-shell.prefix(f'export PATH="{Path(sys.executable).parent}:$PATH"; ')
+# `.venv/bin/snakemake` without an activated environment must still find this environment's python. A job that a signal
+# ends cannot say so; the function around `python` does, into the job's log, as the redirection of the rule holds for it.
+shell.prefix(
+    f'export PATH="{Path(sys.executable).parent}:$PATH"; '
+    'python() {{ command python "$@" && return; set -- $? "$@"; '
+    '[ $1 -le 128 ] || command python -m hadaptive.ended "$@"; return $1; }}; '
+)
 
 sys.path.insert(0, str(workflow.basedir))
 from hadaptive import config as configuration
