@@ -113,6 +113,7 @@ def test_lost_outputs_cost_a_copy_not_a_training(project: Project) -> None:
     assert "finished before" in (project.folder / "logs/demo/cifar100/hadaptive_net_s/dysoft/seed1.log").read_text()
 
 
-def test_a_dry_run_in_a_fresh_folder_plans_shared_work_once(fresh: Project) -> None:
+def test_a_dry_run_in_a_fresh_folder_without_a_home_plans_shared_work_once(fresh: Project) -> None:
+    fresh.environment |= {"HOME": "/dev/null/missing", "XDG_CACHE_HOME": ""}
     assert fresh.planned() == {"data": 1, "export": 2, "latency": 2, "train": 4, "table": 1}
     assert not (fresh.folder / "results").exists() and Path(fresh.folder / "params.yaml").exists()
