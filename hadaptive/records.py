@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.errors import UserError
+from hadaptive.instructions import instruction_sets
 
 SCHEMA = 1
 PACKAGES = (
@@ -99,14 +100,19 @@ def _git(*words: str) -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Machine, versions and commit, for a record. `git_commit` is null outside a checkout."""
+    """Machine, versions and commit, for a record. `git_commit` is null outside a checkout.
+
+    `instruction_sets` is there where torch is loaded, so not in a record of a latency under ONNX Runtime alone.
+    """
     packages = {}
     for name in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             packages[name] = metadata.version(name)
     status = _git("status", "--porcelain", "--untracked-files=no")
+    sets = instruction_sets()
     return {
         "processor": processor(),
+        **({"instruction_sets": sets} if sets else {}),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": sys.version.split()[0],

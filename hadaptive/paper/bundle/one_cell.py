@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hadaptive.errors import UserError, nearest
-from hadaptive.paper.bundle.provenance import MEANS, SEALED, Place, evidence, make_again, place, shown
+from hadaptive.paper.bundle.provenance import MEANS, SEALED, Place, evidence, machine, make_again, place, shown
 from hadaptive.paper.order import called
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.tables.frame import Frame
@@ -61,7 +61,7 @@ def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
             yield f"  metrics: {column.metric.format(variant=at.row.variant)}"
         if found.record:
             ran = found.record.get("environment") or {}
-            yield f"  {ran.get('device') or ran.get('processor')}, commit {ran.get('git_commit')}"
+            yield f"  {machine(ran)}, commit {ran.get('git_commit')}"
         yield f"  {found.seal}" + ("" if found.seal == SEALED else f": {MEANS[found.seal]}")
     yield ""
     yield "make it again:"

@@ -23,6 +23,8 @@ MEANS = {
     ABSENT: "there is no readable record",
 }
 
+LIBRARIES = {"pytorch": "PyTorch", "onednn": "oneDNN"}
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -55,6 +57,18 @@ def evidence(spec: AnySpec, record_id: str, results_root: Path = Path("results")
     found = UNSEALED if written is None else SEALED if written == _seal(record) else EDITED
     same = (record.get("id"), record.get("scale")) == (record_id, scale)
     return Evidence(record_id, path, status, found, record if same else {}, came)
+
+
+def machine(environment: Mapping[str, Any]) -> str | None:
+    """Where a record was made, with the instruction sets where it names them; None where it names no machine.
+
+    For example "cpu: AMD EPYC (PyTorch AVX2, oneDNN AVX2)".
+    """
+    device, sets = environment.get("device") or environment.get("processor"), environment.get("instruction_sets")
+    if not device or not isinstance(sets, dict):
+        return str(device) if device else None
+    named = [f"{title} {sets[library]}" for library, title in LIBRARIES.items() if library in sets]
+    return f"{device} ({', '.join(named)})"
 
 
 def _seal(record: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from hadaptive.paper.bundle.provenance import EDITED, MEANS, Evidence
+from hadaptive.paper.bundle.provenance import EDITED, MEANS, Evidence, machine
 
 POINTS = 50  # of a curve; more cannot be told apart on the page
 METRICS = 40  # of a record; the rest is in the record itself
@@ -60,7 +60,7 @@ def facts(record: Mapping[str, Any]) -> Pairs:
     run, ran = _mapping(record, "run"), _mapping(record, "environment")
     said = {
         "Seed": run.get("seed"),
-        "Device": ran.get("device") or ran.get("processor"),
+        "Device": machine(ran),
         "Threads": ran.get("threads"),
         "Time": duration(record.get("wall_s")),
         "Peak memory": _number(record.get("peak_memory_bytes"), 2**30, "GiB"),
@@ -81,8 +81,7 @@ def environment(record: Mapping[str, Any]) -> Pairs:
     ran = _mapping(record, "environment")
     packages, dirty = ran.get("packages"), ran.get("git_dirty")
     said = {
-        "Device": ran.get("device"),
-        "Processor": ran.get("processor"),
+        "Device": machine(ran),
         "Cores": ran.get("cores"),
         "System": ran.get("system"),
         "Python": ran.get("python"),

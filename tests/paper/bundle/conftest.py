@@ -64,6 +64,7 @@ def fill(spec: BundleSpec, results: Path, epochs: int = 3) -> int:
                     record = a_record(table, kind if kind in ("complexity", "latency") else source, record_id, rng)
                     record["environment"] = {"processor": "AMD EPYC", "cores": 2, "python": "3.12.1",
                                              "packages": {"torch": "2.11.0"}, "git_commit": COMMIT,
+                                             "instruction_sets": {"pytorch": "AVX2", "onednn": "AVX512_CORE"},
                                              "git_dirty": False, "device": f"cpu: {HOSTILE}"}  # fmt: skip
                     if "/seed" in record_id:
                         record |= {

@@ -22,7 +22,7 @@ def test_a_measured_cell(made: Made) -> None:
     said = say(made, "table7", "Hadaptive-Net-S", "cifar100_top1")
     for words in ("Table 7, Hadaptive-Net-S, Top-1 accuracy (%) CIFAR-100, scale demo", "Demonstration, not a result.",
                   f"{record['metrics']['top1_last']:.10g}", "published: 73.57", f"{run}: done", "metrics: top1_last",
-                  "as written", "uv run snakemake --cores 8 "):  # fmt: skip
+                  "(PyTorch AVX2, oneDNN AVX512_CORE), commit", "as written", "uv run snakemake "):  # fmt: skip
         assert words in said, words
     assert "here minus paper" not in said, "stand-in data differ from nothing"
     assert say(made, "table7", "hadaptive_net_s/dysoft", "cifar100_top1") == said

@@ -20,9 +20,9 @@ from pydantic import ValidationError
 
 from hadaptive.paper.bundle import page
 from hadaptive.paper.bundle.contents import gather
-from hadaptive.paper.bundle.provenance import EDITED, Evidence
+from hadaptive.paper.bundle.provenance import EDITED, Evidence, machine
 from hadaptive.paper.bundle.runs import POINTS, Shared, duration, lean, plots
-from tests.paper.bundle.conftest import HOSTILE, Made, fill, outputs, study
+from tests.paper.bundle.conftest import COMMIT, HOSTILE, Made, fill, outputs, study
 
 
 class Tags(HTMLParser):
@@ -88,6 +88,24 @@ def test_nothing_from_data_is_markup(text: str, tags: Tags) -> None:
     assert [tag for tag, _ in tags.tags].count("script") == 2
     assert not [name for _, a in tags.tags for name in a if name.startswith("on") or name == "style"]
     assert not [a for tag, a in tags.tags if tag == "img" and a["src"] == "x"]
+
+
+def test_groups_of_records_are_named_by_machine_instructions_and_commit(text: str) -> None:
+    (summary,) = re.findall(r"<summary>(.*) <small>", text.partition('id="environment"')[2])
+    assert summary.endswith(f"(PyTorch AVX2, oneDNN AVX512_CORE), commit {COMMIT[:10]}")
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"device": "cpu: A", "processor": "A"}, "cpu: A"),
+        ({"processor": "A", "instruction_sets": {"pytorch": "DEFAULT"}}, "A (PyTorch DEFAULT)"),
+        ({"processor": "A", "instruction_sets": ["odd"]}, "A"),
+        ({}, None),
+    ],
+)
+def test_old_and_odd_records_name_what_they_have(environment: dict[str, Any], named: str | None) -> None:
+    assert machine(environment) == named
 
 
 def test_nothing_is_fetched(tags: Tags) -> None:
