@@ -21,7 +21,6 @@ RECORD = ROOT / "results/reference/cpu" / RUN / "record.json"
 # Another processor or version of torch sums in another order, and training carries such differences on; a change of the
 # recipe, the augmentation or the model moves the first epoch's loss by more than this.
 LOSS_WITHIN, TOP1_WITHIN = 0.03, 2.0  # of the loss, relative; in points
-PATIENCE_S = 900
 
 
 @pytest.mark.slow
@@ -45,9 +44,8 @@ def _first_epoch(folder: Path) -> dict[str, Any]:
     with (folder / "log").open("w") as log:
         trainer = subprocess.Popen(words, cwd=folder, env=_env(), stdout=log, stderr=subprocess.STDOUT)
     try:
-        end = time.monotonic() + PATIENCE_S
         while not (states := list(folder.glob("work/**/state.pt"))):
-            assert trainer.poll() is None and time.monotonic() < end, (folder / "log").read_text()
+            assert trainer.poll() is None, (folder / "log").read_text()
             time.sleep(0.5)
     finally:
         trainer.send_signal(signal.SIGKILL)

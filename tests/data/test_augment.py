@@ -28,7 +28,7 @@ def reference(image_CHW: Tensor, size: int, pad: int, top: int, left: int, flip:
     return (x - mean) / std
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SIDE, SIDE, st.integers(2, 40), st.integers(0, 5), st.integers(1, 5), st.integers(0, 999))
 def test_agrees_with_the_steps_in_float64(height: int, width: int, size: int, pad: int, batch: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

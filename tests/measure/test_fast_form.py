@@ -23,7 +23,7 @@ from hadaptive.nn.blocks import AdaptiveBottleneck, ConvNormAct, GhostExpansion
 from hadaptive.nn.norms import NORMS
 from hadaptive.nn.zoo import create_model
 
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=40)
 WITHOUT_A_FAST_FORM = ({"norm": "crosshada"}, {"pointwise": False}, {"product_of": "unnormalised"})
 
 

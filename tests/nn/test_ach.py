@@ -165,7 +165,7 @@ def test_zero_noise_makes_gumbel_the_same_as_topk(selection: str, monkeypatch: p
     assert torch.equal(index, scores.argsort(1, descending=True)[:, :5])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(0.01, 4.0), st.integers(0, 1000))
 def test_tau_never_changes_the_selected_set(tau: float, seed: int) -> None:
     torch.manual_seed(seed)

@@ -45,7 +45,7 @@ def run(temperature: Temperature, norms: list[float | None]) -> list[float]:
 NORMS = st.lists(st.none() | st.integers(0, 1000).map(lambda n: n / 8), max_size=60)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(NORMS, st.sampled_from([0.005, 0.01, 0.3]), st.sampled_from([4.0, 1.0]))
 @example([2.0], 0.01, 1.0)
 def test_follows_algorithm_1(norms: list[float | None], alpha: float, start: float) -> None:

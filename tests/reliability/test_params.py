@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hadaptive import config
@@ -91,7 +91,6 @@ def plan(text: str, folder: Path) -> str | None:
     return None
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_a_mutated_file_plans_or_gives_one_clear_error(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     message = plan(mutated(seed), tmp_path_factory.getbasetemp())

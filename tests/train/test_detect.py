@@ -83,9 +83,11 @@ def test_killed_and_resumed_gives_the_same_bits_and_the_record_says_everything(
 
 
 def test_the_loss_falls(train: Trainer) -> None:
-    run = small_run("mobilenetv3_small_100", epochs=10, expand=1.0, crop_iou=(), lr=0.1, test_examples=2)
+    """By far, as the same four images come at each of 20 steps: to a tenth, whatever the processor's rounding."""
+    same = {"train_examples": 4, "hue": 0, "saturation": (1.0, 1.0), "expand": 1.0, "crop_iou": ()}
+    run = small_run("mobilenetv3_small_100", epochs=20, lr=0.4, test_examples=2, **same)
     curve = train(run)["curve"]
-    assert curve[-1]["train_loss"] < 0.8 * curve[0]["train_loss"]
+    assert curve[-1]["train_loss"] < 0.5 * curve[0]["train_loss"]
 
 
 def test_the_learning_rate_is_the_paper_s() -> None:

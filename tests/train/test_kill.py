@@ -20,7 +20,7 @@ from hadaptive.train import classify
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Classification(
     scale="test", task="cifar100", model="mobilenetv3_small_100", variant="base", dataset="digits", seed=0,
-    recipe=Recipe(epochs=6, image_size=32, batch_size=16, train_examples=160),
+    recipe=Recipe(epochs=8, image_size=32, batch_size=16, train_examples=96),
 )  # fmt: skip
 
 
@@ -56,9 +56,9 @@ def test_killed_then_stopped_then_gone_on_with_to_the_same_bits(tmp_path: Path, 
     (tmp_path / "data/prepared").mkdir(parents=True)
     (tmp_path / "data/prepared/digits").symlink_to(digits)
     moment = random.Random(0).uniform(0, 0.2)
-    code, _ = ended(tmp_path, "epoch 1/6", signal.SIGKILL, moment)
+    code, _ = ended(tmp_path, "epoch 1/8", signal.SIGKILL, moment)
     assert code == -signal.SIGKILL
-    code, said = ended(tmp_path, "epoch 3/6", signal.SIGTERM, 0.0)
+    code, said = ended(tmp_path, "epoch 2/8", signal.SIGTERM, 0.0)
     assert "resumed after epoch" in said
     assert code == 128 + signal.SIGTERM and "stopped by SIGTERM after step" in said and "which is saved" in said, said
     assert "Traceback" not in said
