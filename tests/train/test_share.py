@@ -31,7 +31,6 @@ def test_two_trainings_in_processes_of_their_own(digits: Path) -> None:
     assert one["images_per_s"] > 0 and two["ratio"] == pytest.approx(
         two["images_per_s"] / one["images_per_s"], rel=0.01
     )
-    assert 0.3 < two["ratio"] < 5, "two processes add up, on however many cores"
 
 
 @pytest.mark.slow
