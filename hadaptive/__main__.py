@@ -2,6 +2,10 @@
 
 import sys
 
-from hadaptive.cli import main
+from hadaptive.preload import forked
 
-sys.exit(main())
+if __name__ == "__main__":
+    forked()  # comes back where no preloaded process runs the verb
+    from hadaptive.cli import main
+
+    sys.exit(main())
