@@ -25,7 +25,14 @@ rule all:
 
 
 onstart:
-    if not study.stand_in:  # what takes hours says so first
+    heavy = [
+        job for job in workflow.dag.needrun_jobs() if job.rule.name in preload.VERBS
+    ]
+    if workflow.local_exec and len(heavy) > 1:
+        preload.start()
+    if study.stand_in:
+        guide.remind(lambda: [named(job) for job in workflow.scheduler.running])
+    else:  # what takes hours says so first
         from hadaptive.cli import plan
 
         print(plan.of(workflow.dag.needrun_jobs(), workflow.cores))

@@ -3,7 +3,11 @@
 import faulthandler
 import sys
 
-from hadaptive.cli import main
+from hadaptive.preload import forked
 
-faulthandler.enable()  # a crash in a native library leaves the Python traceback that led to it
-sys.exit(main())
+if __name__ == "__main__":
+    forked()  # comes back where no preloaded process runs the verb
+    from hadaptive.cli import main
+
+    faulthandler.enable()  # a crash in a native library leaves the Python traceback that led to it
+    sys.exit(main())

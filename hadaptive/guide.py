@@ -1,7 +1,11 @@
-"""What to say when the workflow has ended: what there is, where, and what is worth trying next."""
+"""What the workflow says to its user: that its jobs still run, and at its end what there is and what to try next."""
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from hadaptive.paper.spec import REFERENCE
@@ -12,6 +16,27 @@ NEXT = {
     "cpu": ("the same on a GPU", "scale=gpu"),
     "gpu": ("the paper's own settings, in days", "scale=paper"),
 }
+
+
+QUIET_S = 8.0  # without a job that starts or ends
+
+
+def remind(running: Callable[[], list[str]], quiet_s: float = QUIET_S) -> None:
+    """Print which jobs run whenever none has started or ended for `quiet_s` seconds, as long as this process lives."""
+
+    def watch() -> None:
+        begun = time.monotonic()
+        before, changed = running(), begun
+        while True:
+            time.sleep(quiet_s / 8)
+            now, names = time.monotonic(), running()
+            if names != before:
+                before, changed = names, now
+            elif names and now - changed >= quiet_s:
+                changed = now
+                print(f"{now - begun:.0f} s, running: {', '.join(sorted(names))}", file=sys.stderr, flush=True)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def made(study: Study, root: Path = Path("paper_tables")) -> str:

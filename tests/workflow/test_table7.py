@@ -117,3 +117,24 @@ def test_a_dry_run_in_a_fresh_folder_without_a_home_plans_shared_work_once(fresh
     fresh.environment |= {"HOME": "/dev/null/missing", "XDG_CACHE_HOME": ""}
     assert fresh.planned() == {"data": 1, "export": 2, "latency": 2, "train": 4, "table": 1}
     assert not (fresh.folder / "results").exists() and Path(fresh.folder / "params.yaml").exists()
+
+
+def test_a_preloaded_training_and_one_in_a_process_of_its_own_are_equal_bit_for_bit(project: Project) -> None:
+    run = "results/demo/cifar100/hadaptive_net_s/dysoft/seed0"
+    before = [(project.folder / run / name).read_bytes() for name in ("last.pt", "best.pt")]
+    shutil.rmtree(project.folder / "results/demo/cifar100")
+    shutil.rmtree(project.folder / "work")
+    project.environment["HADAPTIVE_PRELOAD"] = ""
+    project.snakemake(f"{run}/record.json")
+    assert "finished before" not in (project.folder / f"logs/{run.removeprefix('results/')}.log").read_text()
+    assert [(project.folder / run / name).read_bytes() for name in ("last.pt", "best.pt")] == before
+
+
+def test_jobs_are_forked_where_torch_is_loaded_already(fresh: Project) -> None:
+    main = "    arguments = _parser().parse_args(words)\n"
+    fresh.edit("hadaptive/cli/__init__.py", main, f"{main}    raise SystemExit(f'{{\"timm\" in sys.modules}}')\n")
+    fresh.environment["OMP_NUM_THREADS"] = "2"  # of the shell; a job gets the threads of its rule
+    fresh.snakemake(ok=False)
+    logs = [path.read_text() for path in fresh.folder.glob("logs/demo/export/*/*.log")]
+    assert logs == ["True\n", "True\n"]
+    assert (fresh.folder / "logs/data/digits.log").read_text() == "False\n", "no torch where none is needed"

@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version
+from snakemake.utils import available_cpu_count, min_version
 
 min_version("9.18")
 
@@ -15,7 +15,7 @@ shell.prefix(
 
 sys.path.insert(0, str(workflow.basedir))
 from hadaptive import config as configuration
-from hadaptive import devices, guide
+from hadaptive import devices, guide, preload
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
@@ -43,6 +43,9 @@ if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
         "--cores 0 runs nothing; give it at least one core, for example --cores 8"
     )
 
+if workflow.resource_settings.nodes is None:  # on this machine, whatever --cores says
+    workflow.register_resource("processors", available_cpu_count())
+
 SCALE = study.scale
 SETTINGS = study.params.model_dump_json(exclude_unset=True)
 
@@ -57,3 +60,8 @@ wildcard_constraints:
     ),
     # not all ids: Snakemake searches this text at every job, and thousands of ids make planning quadratic
     run=f"(?:{'|'.join(sorted({run.task for run in study.runs.values()})) or 'none'})/.+",
+
+
+def named(job):
+    """For example `train cifar100/starnet_s1/base/seed0`."""
+    return " ".join([job.rule.name, "/".join(job.wildcards)])

@@ -12,6 +12,7 @@ rule measure:
     threads: lambda wc: 256 if kind(wc.measure).alone else 1  # 256 is scaled down to --cores: nothing runs beside it
     resources:
         gpu=lambda wc: 1 if kind(wc.measure).gpu and devices.gpus() else 0,
+        processors=1,
     params:
         measure=lambda wc: study.measures[wc.measure].dumps(),
         code=lambda wc: code_id(*measure_code(study.measures[wc.measure])),
@@ -28,6 +29,8 @@ rule export:
         plain=f"results/{SCALE}/latency/{{net}}/plain.onnx",
     log:
         f"logs/{SCALE}/export/{{net}}.log",
+    resources:
+        processors=1,
     params:
         measure=lambda wc: study.measures[f"complexity/{wc.net}"].dumps(),
         code=lambda wc: code_id(*measure_code(study.measures[f"complexity/{wc.net}"])),

@@ -11,6 +11,7 @@ rule train:
     threads: 8 if devices.gpus() else 1  # on CPUs two one-thread trainings beat one with two threads
     resources:
         gpu=1 if devices.gpus() else 0,
+        processors=1,
     params:
         run=lambda wc: study.runs[wc.run].dumps(),
         code=lambda wc: code_id(*trainer_code(study.runs[wc.run])),
