@@ -1,10 +1,11 @@
 """How long trainings would take and what they need, from those on record. Imports no torch.
 
-Time grows with epochs x training examples x pixels, and from net to net with multiply-accumulates. So the time of a Run
-is that of the record nearest to it, times the ratio of these sizes: a record of the same model and variant, else of the
-same model, else the median over other models whose multiply-accumulates are on record too. Only records made on the
-same kind of device in the same precision count, and of one model those of the largest Runs: a short one is mostly
-start-up, so none is scaled up by more than `REACH`. Where there is none the answer is None, never a guess.
+Time grows with epochs x training examples x pixels (of text: tokens), and from net to net with multiply-accumulates. So
+the time of a Run is that of the record nearest to it, times the ratio of these sizes: a record of the same model and
+variant, else of the same model, else the median over other models whose multiply-accumulates are on record too. Only
+records made on the same kind of device in the same precision and, where a recipe sets it, at the same width count, and
+of one model those of the largest Runs: a short one is mostly start-up, so none is scaled up by more than `REACH`. Where
+there is none the answer is None, never a guess.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ RESTING = {"cpu": 400e6}  # bytes of a process that has loaded torch, which do n
 class Work:
     """What a training amounts to; times are compared within a `trainer` and a `how`.
 
-    `size` is epochs x examples x pixels; `held` is pixels of one batch.
+    `size` is epochs x examples x pixels (or tokens); `held` is pixels of one batch.
     """
 
     trainer: str
     model: str
     variant: str
-    how: tuple[object, ...]  # device, precision, compiled
+    how: tuple[object, ...]  # device, precision, compiled, and the width that a recipe gives the model
     size: float
     held: float
 
@@ -152,9 +153,9 @@ def _training(record: Mapping[str, Any]) -> Training | None:
 
 
 def _work(run: Mapping[str, Any], recipe: Mapping[str, Any], examples: int, device: str) -> Work:
-    """Of texts there are tokens in the place of pixels; a recipe that knows neither counts examples alone."""
-    pixels = recipe.get("image_size", 1) ** 2 * recipe.get("max_length", 1)
-    how = (device, recipe.get("precision"), recipe.get("compile"))
+    """For text, tokens replace pixels; a recipe that has neither counts examples alone."""
+    pixels = recipe.get("image_size", 1) ** 2 * recipe.get("word_pieces", 1)
+    how = (device, recipe.get("precision"), recipe.get("compile"), recipe.get("width"))
     size = float(recipe["epochs"] * examples * pixels)
     trainer = TASKS[run["task"]].trainer if run["task"] in TASKS else run["task"]
     return Work(trainer, run["model"], run["variant"], how, size, float(recipe.get("batch_size", 1) * pixels))

@@ -91,7 +91,7 @@ class Text(Run):
 
 
 class Measure(Executed):
-    """A measurement of a kind of `hadaptive.measures.MEASURES`; what it depends on stands in `settings`."""
+    """A measurement of a kind of `hadaptive.study.measures.MEASURES`; what it depends on stands in `settings`."""
 
     kind: Name
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -36,7 +36,7 @@ def committed(scale: str) -> set[str]:
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_committed_record_has_the_settings_of_params_yaml(scale: str) -> None:
     given = study(scale)
-    assert committed(scale) == usable(given, given.executed, RESULTS / REFERENCE) != set()
+    assert committed(scale) == usable(given.params, given.executed, RESULTS / REFERENCE) != set()
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from hadaptive.cli.plan import duration, planned, size
 from hadaptive.plan import OTHER_MODELS, SAME_MODEL, SAME_RUN, UNKNOWN, Past, Training, elapsed, estimate, past, work
-from hadaptive.recipes import Recipe
-from hadaptive.run import Classification
+from hadaptive.recipes import Recipe, TextRecipe
+from hadaptive.run import Classification, Text
 
 RECIPE = {"epochs": 10, "image_size": 64, "train_examples": 1000, "batch_size": 64}
 
@@ -92,6 +92,18 @@ def test_what_is_not_comparable_is_unknown(tmp_path: Path) -> None:
         assert estimate(run, known, device).seconds is None
         assert estimate(run, known, device).basis == UNKNOWN
     assert estimate(a_run(task="imagenet1k"), known, "cpu").basis == SAME_RUN  # the same trainer
+
+
+def test_text_is_priced_by_its_word_pieces_and_only_by_records_of_its_width() -> None:
+    def text(**recipe: int) -> Text:
+        given = TextRecipe.model_validate({"train_examples": 1000, **recipe})
+        return Text(scale="cpu", task="sst2", model="bert_6", variant="base", dataset="sst2", seed=0, recipe=given)
+
+    of = work(text(word_pieces=32, width=64), Past(), "cpu")
+    assert of is not None
+    known = Past((Training(of, 100.0, None, None),))
+    assert estimate(text(word_pieces=64, width=64), known, "cpu").seconds == pytest.approx(200.0)
+    assert estimate(text(word_pieces=32, width=768), known, "cpu").basis == UNKNOWN
 
 
 def test_the_largest_run_on_record_counts_and_failed_ones_do_not(tmp_path: Path) -> None:

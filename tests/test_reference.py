@@ -126,6 +126,6 @@ def test_kept_are_the_records_with_these_settings(tmp_path: Path, monkeypatch: p
     same, other = (given.measures[f"latency/{name}/base"] for name in ("starnet_s1", "starnet_s2"))
     write_json(same.folder / "record.json", {"status": "no CUDA device", **json.loads(same.dumps())})
     write_json(other.folder / "record.json", {"status": "done", **json.loads(other.dumps()), "settings": {"runs": 1}})
-    (path,) = reference.keep(given, given.executed)
+    (path,) = reference.keep(given.params, given.executed)
     assert path == Path("results/reference/demo", same.id, "record.json") and read_json(path)["model"] == "starnet_s1"
-    assert reference.usable(given, given.executed) == {same.id}
+    assert reference.usable(given.params, given.executed) == {same.id}

@@ -29,8 +29,12 @@ def main(words: list[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     try:
         arguments.verb(arguments)
+        sys.stdout.flush()
     except UserError as error:
         return _fail(str(error))
+    except BrokenPipeError:  # `hadaptive runs | head` has read enough; Python must not flush the rest at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if error.errno not in DISK:
             raise

@@ -121,8 +121,8 @@ def _latency(a: argparse.Namespace) -> None:
 
 def _measure(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
-    from hadaptive.measures import MEASURES, parse
     from hadaptive.records import write_json
+    from hadaptive.study.measures import MEASURES, parse
 
     measure = parse(a.measure)
     kind = MEASURES[measure.kind]

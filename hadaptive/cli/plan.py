@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from hadaptive.cli.common import Verb
 from hadaptive.errors import UserError
-from hadaptive.measures import MEASURES
 from hadaptive.terminal import as_text
 
 if TYPE_CHECKING:
@@ -110,6 +109,7 @@ def said(jobs: Sequence[Job], device: str | None = None, at_once: int | None = N
 
 def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, Family], list[str]]:
     from hadaptive.plan import UNKNOWN, estimate
+    from hadaptive.study.measures import MEASURES
 
     families: dict[str, Family] = defaultdict(Family)
     bases: dict[str, list[str]] = defaultdict(list)
@@ -141,8 +141,10 @@ def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, 
 
 def _kind(output: str) -> str:
     """The kind of the measure that writes a file; empty for files of anything else."""
-    part = Path(output).parts[2:3]
-    return part[0] if part and part[0] in MEASURES else ""
+    from hadaptive.study.measures import MEASURES
+
+    folder, _, kind, *_ = *Path(output).parts, "", "", ""
+    return kind if folder == "results" and kind in MEASURES else ""
 
 
 def _run(job: Job) -> Run | None:

@@ -1,12 +1,16 @@
-"""What is measured rather than trained: models, kernels, variances, Grad-CAM, ways of expanding. Imports no torch."""
+"""What is measured rather than trained: a registry of kinds of measures. Imports no torch.
+
+A new kind is a module with `record(measure)` and an entry of `MEASURES` at the end of this file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hadaptive.explain.settings import EMBEDDED, named_photos
-from hadaptive.measures import MEASURES
 from hadaptive.run import Classification, Measure, ModelMeasure, NamedMeasure, Run
 from hadaptive.study.runs import code_of, depends_on
 from hadaptive.study.selection import Selection
@@ -18,16 +22,137 @@ FIGURE5 = {"channels": [16, 32, 64, 96, 128, 192, 256, 384, 512], "ratio": 4}  #
 FIGURE6 = {"fixed_channels": 64, "ratios": [4, 8, 12, 16, 20, 24]}
 FIGURE7 = {"fixed_channels": 64, "fixed_batch": 64}  # channels in (a), batch in (b); the paper does not say
 LATENCY_INPUT = {"image_size": 224, "num_classes": 100}  # Table 7: measured on models for CIFAR-100 at 224 px
+FAST_FORM = "hadaptive.measure.fast_form"
+
+Runs = Mapping[str, Run]  # trainings, by id
 
 
-def measures(selection: Selection, runs: Mapping[str, Run]) -> Iterator[Measure]:
+def _complexity(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Operations and parameters of every selected model."""
+    return _models(selection, "complexity", LATENCY_INPUT)
+
+
+def _latency(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Latency of every selected model."""
+    return _models(selection, "latency", {**LATENCY_INPUT, **selection.settings.latency.model_dump()})
+
+
+def _models(selection: Selection, kind: str, settings: dict[str, Any]) -> Iterator[Measure]:
+    for model, variant in selection.pairs:
+        options = selection.options(model, variant)
+        yield ModelMeasure(
+            scale=selection.scale, kind=kind, model=model, variant=variant, options=options, settings=settings
+        )
+
+
+def _kernels(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """The GPU kernels: a net with each implementation (Table 4), and the operator over sizes (Figure 7)."""
+    scale = selection.settings
+    options = selection.options(TABLE4_NET, _shown(selection, TABLE4_NET))
+    timing = {"runs": scale.latency.runs, "warmup": scale.latency.warmup}
+    of_net = {"model": TABLE4_NET, "options": options, **LATENCY_INPUT, **timing}
+    yield NamedMeasure(scale=selection.scale, kind="kernels", name="table4", settings=of_net)
+    sweep = {**scale.kernels.model_dump(), **FIGURE7}
+    yield NamedMeasure(scale=selection.scale, kind="kernels", name="figure7", settings=sweep)
+
+
+def _variance(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Variances of appendix A.2; without the trained models (not selected, no data) only what needs none."""
+    seed = selection.seeds(A2_NET)[0]
+    trained = _trained(runs, [f"cifar100/{A2_NET}/{name}/seed{seed}" for name in A2_VARIANTS])
+    variants = {run.variant: {"options": run.options, "weights": _weights(run)} for run in trained}
+    settings = {"model": A2_NET, "images": A2_IMAGES, "variants": variants, **_data(trained)}
+    yield Measure(scale=selection.scale, kind="variance", settings=settings)
+
+
+def _explain(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Grad-CAM of both models, trained with every seed, on each image; of none where they are not trained."""
+    seeds = selection.seeds(EXPLAINED_NET)
+    trained = _trained(runs, [f"cifar100/{EXPLAINED_NET}/{name}/seed{n}" for name in EXPLAINED for n in seeds])
+    nets = [
+        {"variant": run.variant, "seed": run.seed, "options": run.options, "weights": _weights(run)} for run in trained
+    ]
+    settings = {"model": EXPLAINED_NET, "nets": nets, **_data(trained)}
+    for name, photo in named_photos(selection.params.explain).items():
+        of_photo = {"image": photo.file, "subject": photo.subject, **settings}
+        yield NamedMeasure(scale=selection.scale, kind="explain", name=name, settings=of_photo)
+
+
+def _structure(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """The layers of Table 9's net, in the variant that Table 7 shows."""
+    variant = _shown(selection, TABLE9_NET)
+    options = selection.options(TABLE9_NET, variant)
+    yield ModelMeasure(
+        scale=selection.scale, kind="structure", model=TABLE9_NET, variant=variant, options=options,
+        settings=LATENCY_INPUT,
+    )  # fmt: skip
+
+
+def _expansions(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Operations of pointwise convolution, Ghost module and ACH, for Figures 5 and 6."""
+    size = {"image_size": LATENCY_INPUT["image_size"]}
+    yield Measure(scale=selection.scale, kind="expansions", settings={**FIGURE5, **FIGURE6, **size})
+
+
+def _shown(selection: Selection, model: str) -> str:
+    """The variant of a model that Table 7 shows."""
+    zoo = selection.params.zoo
+    return zoo[model].variant if model in zoo else "base"
+
+
+def _trained(runs: Runs, ids: list[str]) -> list[Classification]:
+    """The trainings of these ids; none unless there are all."""
+    trained = [run for run in map(runs.get, ids) if isinstance(run, Classification)]
+    return trained if len(trained) == len(ids) else []
+
+
+def _weights(run: Run) -> str:
+    return (run.folder / "last.pt").as_posix()
+
+
+def _data(trained: list[Classification]) -> dict[str, Any]:
+    """The test set on which trained models are measured; nothing where there are none."""
+    if not trained:
+        return {}
+    return {"data": f"data/prepared/{trained[0].dataset}", "image_size": trained[0].recipe.image_size}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`derive` gives its measures, and `module` has `record(measure)`, which returns a record.
+
+    With `gpu` it is `record(measure, gpu, limit_s)`. Rules and verbs of their own make complexity and latency, which
+    also write and read exported models.
+    """
+
+    module: str
+    derive: Callable[[Selection, Runs], Iterator[Measure]]
+    model: type[Measure] = Measure
+    gpu: bool = False  # measured on a GPU where there is one
+    alone: bool = False  # nothing else runs beside it
+    exported: bool = False  # of models exported to ONNX, ours by a module on which baselines do not depend
+
+
+MEASURES = {
+    "complexity": Kind("hadaptive.measure.record", _complexity, ModelMeasure, exported=True),
+    "latency": Kind("hadaptive.measure.record", _latency, ModelMeasure, gpu=True, alone=True, exported=True),
+    "kernels": Kind("hadaptive.measure.bench_kernels.paper", _kernels, NamedMeasure, gpu=True, alone=True),
+    "explain": Kind("hadaptive.explain.record", _explain, NamedMeasure),
+    "variance": Kind("hadaptive.measure.variance", _variance),
+    "structure": Kind("hadaptive.measure.structure", _structure, ModelMeasure),
+    "expansions": Kind("hadaptive.measure.expansions", _expansions),
+}
+
+
+def measures(selection: Selection, runs: Runs) -> Iterator[Measure]:
     """Every measure of the chosen scale; `runs` are its trainings, some of whose models are measured."""
-    yield from _models(selection)
-    yield from _kernels(selection)
-    yield from _explain(selection, runs)
-    yield _variance(selection, runs)
-    yield _structure(selection)
-    yield _expansions(selection)
+    for kind in MEASURES.values():
+        yield from kind.derive(selection, runs)
+
+
+def parse(text: str) -> Measure:
+    """The measure of that JSON, as `Measure.dumps` writes it."""
+    return MEASURES[json.loads(text)["kind"]].model.model_validate_json(text)
 
 
 def inputs(measure: Measure) -> list[str]:
@@ -47,87 +172,4 @@ def measure_code(measure: Measure) -> tuple[str, ...]:
         ours = code_of(measure.model, measure.options)
     else:
         ours = code_of(measure.settings.get("model", ""))
-    return (kind.module, *ours, *(kind.with_ach if ours else ()))
-
-
-def _models(selection: Selection) -> Iterator[ModelMeasure]:
-    """Complexity and latency of every selected model."""
-    latency = {**LATENCY_INPUT, **selection.settings.latency.model_dump()}
-    for model, variant in selection.pairs:
-        for kind, settings in {"complexity": LATENCY_INPUT, "latency": latency}.items():
-            yield ModelMeasure(
-                scale=selection.scale, kind=kind, model=model, variant=variant,
-                options=selection.options(model, variant), settings=settings,
-            )  # fmt: skip
-
-
-def _kernels(selection: Selection) -> Iterator[NamedMeasure]:
-    """The GPU kernels: a net with each implementation (Table 4), and the operator over sizes (Figure 7)."""
-    scale = selection.settings
-    options = selection.options(TABLE4_NET, _shown(selection, TABLE4_NET))
-    timing = {"runs": scale.latency.runs, "warmup": scale.latency.warmup}
-    of_net = {"model": TABLE4_NET, "options": options, **LATENCY_INPUT, **timing}
-    yield NamedMeasure(scale=selection.scale, kind="kernels", name="table4", settings=of_net)
-    sweep = {**scale.kernels.model_dump(), **FIGURE7}
-    yield NamedMeasure(scale=selection.scale, kind="kernels", name="figure7", settings=sweep)
-
-
-def _variance(selection: Selection, runs: Mapping[str, Run]) -> Measure:
-    """Variances of appendix A.2; without the trained models (not selected, no data) only what needs none."""
-    seed = selection.seeds(A2_NET)[0]
-    trained = _trained(runs, [f"cifar100/{A2_NET}/{name}/seed{seed}" for name in A2_VARIANTS])
-    variants = {run.variant: {"options": run.options, "weights": _weights(run)} for run in trained}
-    settings = {"model": A2_NET, "images": A2_IMAGES, "variants": variants, **_data(trained)}
-    return Measure(scale=selection.scale, kind="variance", settings=settings)
-
-
-def _explain(selection: Selection, runs: Mapping[str, Run]) -> Iterator[NamedMeasure]:
-    """Grad-CAM of both models, trained with every seed, on each image; of none where they are not trained."""
-    seeds = selection.seeds(EXPLAINED_NET)
-    trained = _trained(runs, [f"cifar100/{EXPLAINED_NET}/{name}/seed{n}" for name in EXPLAINED for n in seeds])
-    nets = [
-        {"variant": run.variant, "seed": run.seed, "options": run.options, "weights": _weights(run)} for run in trained
-    ]
-    settings = {"model": EXPLAINED_NET, "nets": nets, **_data(trained)}
-    for name, photo in named_photos(selection.params.explain).items():
-        of_photo = {"image": photo.file, "subject": photo.subject, **settings}
-        yield NamedMeasure(scale=selection.scale, kind="explain", name=name, settings=of_photo)
-
-
-def _structure(selection: Selection) -> ModelMeasure:
-    """The layers of Table 9's net, in the variant that Table 7 shows."""
-    variant = _shown(selection, TABLE9_NET)
-    options = selection.options(TABLE9_NET, variant)
-    return ModelMeasure(
-        scale=selection.scale, kind="structure", model=TABLE9_NET, variant=variant, options=options,
-        settings=LATENCY_INPUT,
-    )  # fmt: skip
-
-
-def _expansions(selection: Selection) -> Measure:
-    """Operations of pointwise convolution, Ghost module and ACH, for Figures 5 and 6."""
-    size = {"image_size": LATENCY_INPUT["image_size"]}
-    return Measure(scale=selection.scale, kind="expansions", settings={**FIGURE5, **FIGURE6, **size})
-
-
-def _shown(selection: Selection, model: str) -> str:
-    """The variant of a model that Table 7 shows."""
-    zoo = selection.params.zoo
-    return zoo[model].variant if model in zoo else "base"
-
-
-def _trained(runs: Mapping[str, Run], ids: list[str]) -> list[Classification]:
-    """The trainings of these ids; none unless there are all."""
-    trained = [run for run in map(runs.get, ids) if isinstance(run, Classification)]
-    return trained if len(trained) == len(ids) else []
-
-
-def _weights(run: Run) -> str:
-    return (run.folder / "last.pt").as_posix()
-
-
-def _data(trained: list[Classification]) -> dict[str, Any]:
-    """The test set on which trained models are measured; nothing where there are none."""
-    if not trained:
-        return {}
-    return {"data": f"data/prepared/{trained[0].dataset}", "image_size": trained[0].recipe.image_size}
+    return (kind.module, *ours, *((FAST_FORM,) if ours and kind.exported else ()))

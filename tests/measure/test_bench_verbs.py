@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,15 @@ def test_a_rule_measures_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture
     assert {"figure7.pdf", "figure7.png", "table4.tex", "table4_compare.md"} <= made
     assert "no CUDA device" in (tmp_path / "paper_tables/figure7.txt").read_text()
     assert "figure7.png" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_ends_a_list_without_a_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "hadaptive", "runs"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_an_unknown_figure_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 import torch
+from transformers.utils import is_kernels_available
 
 from hadaptive import identity
 from hadaptive.nn.ach import AdaptiveCrossHadamard
@@ -114,3 +116,8 @@ def test_bad_options_are_errors_and_plain_bert_depends_on_no_ach() -> None:
     closure = identity.closure("hadaptive.train.text")
     assert "hadaptive.nn.text" in closure and not {"hadaptive.nn.ach", "hadaptive.nn.text_ach"} & set(closure)
     assert not {"hadaptive.data.glue", "hadaptive.data.grammar", "hadaptive.data.archive"} & set(closure)
+
+
+def test_our_kernels_are_not_taken_for_the_package_of_that_name_that_transformers_knows() -> None:
+    assert find_spec("kernels") is not None  # ours: its version, hadaptive's, is below what transformers asks for
+    assert not is_kernels_available()

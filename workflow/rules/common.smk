@@ -19,12 +19,11 @@ from hadaptive import devices, guide, preload
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
-from hadaptive.measures import EXPORTED, MEASURES
 from hadaptive.paper import files
 from hadaptive.paper.spec import records_needed
 from hadaptive.records import write_text
 from hadaptive.study import Study
-from hadaptive.study.measures import inputs, measure_code
+from hadaptive.study.measures import MEASURES, inputs, measure_code
 from hadaptive.study.runs import depends_on, trainer_code
 
 
@@ -56,7 +55,9 @@ wildcard_constraints:
     table="|".join(study.tables),
     figure="|".join(study.figures),
     measure="|".join(
-        id for id, measure in study.measures.items() if measure.kind not in EXPORTED
+        id
+        for id, measure in study.measures.items()
+        if not MEASURES[measure.kind].exported
     ),
     # not all ids: Snakemake searches this text at every job, and thousands of ids make planning quadratic
     run=f"(?:{'|'.join(sorted({run.task for run in study.runs.values()})) or 'none'})/.+",

@@ -1,6 +1,6 @@
 """Figures from records: one module a figure. matplotlib is imported when one is drawn.
 
-A new figure is an entry in `study.figures`, a module here with `draw`, and its name in `FIGURES`.
+A new figure is an entry in `study/figures.py`, a module here with `draw`, and its name in `FIGURES`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Frames: what a table holds, from records and nothing else. `frame` has what they share.
 
-A new table of Runs is a layout in `layouts`; one with a logic of its own is an entry in `study.tables`, a module
+A new table of Runs is a layout in `layouts`; one with a logic of its own is an entry in `study/tables.py`, a module
 here, and its line in `TABLES`.
 """
 
