@@ -10,8 +10,8 @@ import json
 import signal
 import sys
 
-from hadaptive.measures import parse
 from hadaptive.records import processor
+from hadaptive.study.measures import parse
 from hadaptive.tasks import TASKS
 
 AGAIN = "Run the same command again; a training resumes from the state that it saved last."
