@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The recipe a Run follows is among its settings, so the classes that hold them need not be here as well.
 PLUMBING = {
     "hadaptive.errors", "hadaptive.records", "hadaptive.identity", "hadaptive.devices", "hadaptive.run",
-    "hadaptive.recipes",
+    "hadaptive.recipes", "hadaptive.record", "hadaptive.record.files", "hadaptive.record.kinds",
 }  # fmt: skip
 
 

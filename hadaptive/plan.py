@@ -14,10 +14,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hadaptive.errors import UserError
-from hadaptive.records import read_json
+from hadaptive.record import TrainingRecord, find
+from hadaptive.record.kinds import ComplexityRecord, TrainedRun
 from hadaptive.run import Run
 from hadaptive.tasks import TASKS
 
@@ -77,27 +76,22 @@ def past(results_root: Path) -> Past:
     """Everything on record below results_root/<scale>/. Damaged and failed records are passed over."""
     trainings, macs, parameters, examples = [], {}, {}, dict(EXAMPLES)
     for path in sorted(results_root.glob("*/*/**/record.json")):
-        try:
-            record = read_json(path)
-        except UserError:
-            continue
-        if not isinstance(record, dict) or record.get("status") != "done":
-            continue
-        if record.get("kind") == "complexity":
-            of = record["model"], record["variant"]
-            macs[of], parameters[of] = record["metrics"]["macs"], record["metrics"]["parameters"]
-        elif record.get("kind") == "training" and (found := _training(record)):
+        record = find(path)
+        if isinstance(record, ComplexityRecord) and record.status == "done":
+            of = record.model, record.variant
+            macs[of], parameters[of] = record.metrics.macs, record.metrics.parameters
+        elif isinstance(record, TrainingRecord) and record.status == "done" and (found := _training(record)):
             trainings.append(found)
-            if not record["run"]["recipe"].get("train_examples"):
-                examples[record["run"]["dataset"]] = record["data"]["train_examples"]
+            if not record.run.recipe.train_examples and record.data.train_examples:
+                examples[record.run.dataset] = record.data.train_examples
     return Past(tuple(trainings), macs, parameters, examples)
 
 
 def work(run: Run, known: Past, device: str) -> Work | None:
     """What a Run amounts to on a device ("cuda", "cpu"); None where the number of its examples is not known."""
-    recipe = run.model_dump().get("recipe", {})
-    examples = recipe.get("train_examples") or (known.examples or EXAMPLES).get(run.dataset)
-    return _work(run.model_dump(), recipe, examples, device) if examples and recipe.get("epochs") else None
+    asked = TrainedRun.model_validate({"recipe": {}, **run.model_dump(mode="json")})
+    examples = asked.recipe.train_examples or (known.examples or EXAMPLES).get(run.dataset)
+    return _work(asked, asked.recipe.epochs, examples, device) if examples and asked.recipe.epochs else None
 
 
 def estimate(run: Run, known: Past, device: str) -> Estimate:
@@ -143,22 +137,23 @@ def elapsed(seconds: Sequence[float], side_by_side: int, alone: Iterable[float] 
     return max([sum(seconds) / side_by_side, *seconds], default=0.0) + sum(alone)
 
 
-def _training(record: Mapping[str, Any]) -> Training | None:
-    run, device = record["run"], str(record["environment"].get("device", "")).partition(":")[0]
-    examples, wall, recipe = record["data"].get("train_examples"), record.get("wall_s"), run.get("recipe", {})
-    if not (examples and wall and recipe.get("epochs")):
+def _training(record: TrainingRecord) -> Training | None:
+    device, epochs = (record.environment.device or "").partition(":")[0], record.run.recipe.epochs
+    examples, wall = record.data.train_examples, record.wall_s
+    if not (examples and wall and epochs):
         return None
-    parameters = record.get("model", {}).get("parameters")
-    return Training(_work(run, recipe, examples, device), wall, record.get("peak_memory_bytes"), parameters)
+    work = _work(record.run, epochs, examples, device)
+    return Training(work, wall, record.peak_memory_bytes, record.model.parameters)
 
 
-def _work(run: Mapping[str, Any], recipe: Mapping[str, Any], examples: int, device: str) -> Work:
+def _work(run: TrainedRun, epochs: int, examples: int, device: str) -> Work:
     """For text, tokens replace pixels; a recipe that has neither counts examples alone."""
-    pixels = recipe.get("image_size", 1) ** 2 * recipe.get("word_pieces", 1)
-    how = (device, recipe.get("precision"), recipe.get("compile"), recipe.get("width"))
-    size = float(recipe["epochs"] * examples * pixels)
-    trainer = TASKS[run["task"]].trainer if run["task"] in TASKS else run["task"]
-    return Work(trainer, run["model"], run["variant"], how, size, float(recipe.get("batch_size", 1) * pixels))
+    recipe = run.recipe
+    pixels = (recipe.image_size or 1) ** 2 * (recipe.word_pieces or 1)
+    how = (device, recipe.precision, recipe.compile, recipe.width)
+    trainer = TASKS[run.task].trainer if run.task in TASKS else run.task
+    size, held = float(epochs * examples * pixels), float((recipe.batch_size or 1) * pixels)
+    return Work(trainer, run.model, run.variant, how, size, held)
 
 
 def _largest(trainings: Sequence[Training]) -> list[Training]:

@@ -22,7 +22,7 @@ SCHEMA = 1
 PACKAGES = (
     "torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum", "pycocotools",
 )  # fmt: skip
-RECORD = "record.json"  # files of this name are sealed as they are written
+RECORD = "record.json"
 
 
 @contextlib.contextmanager
@@ -51,9 +51,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, keys sorted; a record gets its seal. NaN and infinity are not JSON: ValueError."""
-    if path.name == RECORD and "sha256" not in value:  # a copy of a record keeps its seal, be it broken
-        value = {**value, "sha256": seal(value)}
+    """Write JSON atomically, keys sorted. NaN and infinity are not JSON: ValueError."""
     write_text(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n")
 
 

@@ -45,7 +45,7 @@ def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: st
     for each in committed(scale):
         found = evidence(bundle, each, RESULTS)
         assert found.seal == SEALED, each
-        assert found.record["environment"]["git_dirty"] is False, each
+        assert found.record is not None and found.record.environment.git_dirty is False, each
 
 
 @pytest.mark.parametrize("table", ["table1", "table2", "figure3_table", "table11"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hadaptive.cli.plan import duration, planned, size
 from hadaptive.plan import OTHER_MODELS, SAME_MODEL, SAME_RUN, UNKNOWN, Past, Training, elapsed, estimate, past, work
 from hadaptive.recipes import Recipe, TextRecipe
 from hadaptive.run import Classification, Text
+from tests.records import put as put_record
 
 RECIPE = {"epochs": 10, "image_size": 64, "train_examples": 1000, "batch_size": 64}
 
@@ -26,21 +26,16 @@ def a_run(model: str = "net", task: str = "cifar100", **recipe: Any) -> Classifi
 
 
 def put(root: Path, run: Classification, wall_s: float, device: str = "cpu: a processor", **more: Any) -> None:
-    record = {
-        "kind": "training", "status": "done", "run": run.model_dump(mode="json"), "wall_s": wall_s,
+    put_record(root, {
+        "id": run.id, "scale": run.scale, "run": run.model_dump(mode="json"), "wall_s": wall_s,
         "environment": {"device": device}, "data": {"train_examples": run.recipe.train_examples or 50_000},
         "peak_memory_bytes": 1_400_000_000, "model": {"parameters": 2_000_000}, **more,
-    }  # fmt: skip
-    path = root / run.scale / run.id / "record.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record))
+    })  # fmt: skip
 
 
 def put_macs(root: Path, model: str, macs: int) -> None:
-    record = {"kind": "complexity", "status": "done", "model": model, "variant": "base"}
-    path = root / "demo/complexity" / model / "base/record.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({**record, "metrics": {"macs": macs, "parameters": 3_000_000}}))
+    metrics = {"macs": macs, "parameters": 3_000_000}
+    put_record(root, {"id": f"complexity/{model}/base", "scale": "demo", "metrics": metrics})
 
 
 def test_the_same_run_takes_what_it_took(tmp_path: Path) -> None:

@@ -23,16 +23,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
 
     with pytest.raises(OSError, match="full"):
         fail()
-    assert json.loads(path.read_text()) == {"a": 1, "sha256": records.seal({"a": 1})}
+    assert json.loads(path.read_text()) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
-
-
-def test_only_records_are_sealed(tmp_path: Path) -> None:
-    for name, sealed in (("record.json", True), ("manifest.json", False)):
-        records.write_json(tmp_path / name, {"a": 1})
-        assert ("sha256" in records.read_json(tmp_path / name)) is sealed
-    records.write_json(tmp_path / "record.json", records.read_json(tmp_path / "record.json"))
-    assert records.read_json(tmp_path / "record.json")["sha256"] == records.seal({"a": 1}), "sealing again is the same"
 
 
 def test_equal_values_are_equal_bytes(tmp_path: Path) -> None:
@@ -46,10 +38,10 @@ def test_nan_is_not_json(tmp_path: Path) -> None:
         records.write_json(tmp_path / "a", {"loss": float("nan")})
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
     path.write_text('{"a": ')
-    with pytest.raises(UserError, match=r"record\.json is damaged"):
+    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
         records.read_json(path)
 
 

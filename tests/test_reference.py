@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from hadaptive import config
-from hadaptive.errors import UserError
+from hadaptive import config, record
+from hadaptive.paper.cells import Cell
 from hadaptive.paper.spec import record_path, records_needed
-from hadaptive.records import read_json, write_json
+from hadaptive.paper.tables import frames_of
 from hadaptive.study import Study, reference
+from tests.records import put
 
 ROOT = Path(__file__).resolve().parent.parent
 VALUES = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -31,8 +32,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     training = given.runs["cifar100/mobilenetv3_small_100/base/seed0"]
     latency = given.measures["latency/mobilenetv3_small_100/base"]
     root = tmp_path / "results/reference/demo"
-    write_json(root / training.id / "record.json", {"id": training.id, "run": json.loads(training.dumps())})
-    write_json(root / latency.id / "record.json", {"id": latency.id, **json.loads(latency.dumps())})
+    record.write(root / training.id / "record.json", record.envelope(training, {}))
+    record.write(root / latency.id / "record.json", record.envelope(latency, {}))
     return root
 
 
@@ -84,29 +85,33 @@ def test_only_asks_for_no_other_record(kept: Path) -> None:
 def test_only_reads_no_other_record(kept: Path) -> None:
     given, training = study(reference="only"), "cifar100/starnet_s1/base/seed0"
     spec = given.tables["table7"]
-    write_json(Path("results/demo", training, "record.json"), {"id": training})
+    put(Path("results"), {"id": training, "scale": "demo"})
     assert record_path(spec, training, Path("results")).is_relative_to("results/reference")
 
 
 def test_a_found_net_is_taken_with_its_search_alone(kept: Path) -> None:
     given = study()
     net = given.runs["cifar100/hadaptive_net_found/table3/seed0"]
-    made = json.loads(net.dumps())
-    made["options"]["rows"] = [["what was found"]]
-    write_json(kept / net.id / "record.json", {"id": net.id, "run": made})
+    made = net.model_copy(update={"options": {**net.options, "rows": [["what was found"]]}})
+    record.write(kept / net.id / "record.json", record.envelope(made, {}))
     needs = {net.id, *net.options["found_by"]}
     assert not needs & set(given.tables["found"].reference)
     for each in net.options["found_by"]:
         search = given.runs[each]
-        write_json(kept / each / "record.json", {"id": each, "run": json.loads(search.dumps())})
+        record.write(kept / each / "record.json", record.envelope(search, {}, status="diverged at epoch 1"))
     assert net.id in study().tables["found"].reference
 
 
-def test_a_damaged_reference_record_is_named(kept: Path) -> None:
+def test_a_damaged_reference_record_empties_its_cells_alone(kept: Path) -> None:
     path = kept / "latency/mobilenetv3_small_100/base/record.json"
     path.write_text("{")
-    with pytest.raises(UserError, match=r"record\.json is damaged"):
-        taken(study())
+    given = study()
+    assert taken(given) == ["latency/mobilenetv3_small_100/base", "cifar100/mobilenetv3_small_100/base/seed0"]
+    spec = given.tables["table7"]
+    frame, _ = frames_of(spec, Path("results"))
+    row = next(n for n, row in enumerate(spec.rows) if row.model == "mobilenetv3_small_100")
+    assert frame.cells["latency_cpu_ms"][row] == Cell.empty("record damaged")
+    assert frame.cells["cifar100_top1"][row] == Cell.empty("not recorded")
 
 
 def test_seeds_of_a_model_stand_in_the_place_of_the_scales() -> None:
@@ -124,8 +129,10 @@ def test_kept_are_the_records_with_these_settings(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     given = study()
     same, other = (given.measures[f"latency/{name}/base"] for name in ("starnet_s1", "starnet_s2"))
-    write_json(same.folder / "record.json", {"status": "no CUDA device", **json.loads(same.dumps())})
-    write_json(other.folder / "record.json", {"status": "done", **json.loads(other.dumps()), "settings": {"runs": 1}})
+    record.write(same.folder / "record.json", record.envelope(same, {}, status="no CUDA device"))
+    changed = other.model_copy(update={"settings": {"runs": 1}})
+    record.write(other.folder / "record.json", record.envelope(changed, {}, status="no CUDA device"))
     (path,) = reference.keep(given.params, given.executed)
-    assert path == Path("results/reference/demo", same.id, "record.json") and read_json(path)["model"] == "starnet_s1"
+    assert path == Path("results/reference/demo", same.id, "record.json")
+    assert path.read_bytes() == (same.folder / "record.json").read_bytes()
     assert reference.usable(given.params, given.executed) == {same.id}

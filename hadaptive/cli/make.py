@@ -81,9 +81,9 @@ def _train(a: argparse.Namespace) -> None:
         with ranks.joined(device):
             record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code, **more)
             first = ranks.first()
-    reached = record["metrics"].get(task.metric)
+    reached = record.at("metrics", task.metric)
     if first:
-        print(f"{run.id}: {record['status']}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
+        print(f"{run.id}: {record.status}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
 
 
 def _settled(measure: ModelMeasure) -> ModelMeasure:
@@ -93,8 +93,9 @@ def _settled(measure: ModelMeasure) -> ModelMeasure:
 
 
 def _export(a: argparse.Namespace) -> None:
-    from hadaptive.measure.record import describe, record
-    from hadaptive.records import write_json, write_text
+    from hadaptive.measure.record import describe
+    from hadaptive.record import envelope, write
+    from hadaptive.records import write_text
     from hadaptive.run import ModelMeasure
     from hadaptive.search.found import NothingFound
 
@@ -104,24 +105,24 @@ def _export(a: argparse.Namespace) -> None:
     except NothingFound as error:
         for path in (a.onnx, a.plain):
             write_text(path, "")
-        found = record(measure, {}) | {"status": str(error)}
-    write_json(measure.folder / "record.json", found)
+        found = envelope(measure, {}, status=str(error))
+    write(measure.folder / "record.json", found)
 
 
 def _latency(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
     from hadaptive.measure.record import latency
-    from hadaptive.records import write_json
+    from hadaptive.record import write
     from hadaptive.run import ModelMeasure
 
     measure = _settled(ModelMeasure.model_validate_json(a.measure))
     with claimed() as device:
-        write_json(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
+        write(measure.folder / "record.json", latency(measure, a.onnx, a.plain, gpu=device == "cuda"))
 
 
 def _measure(a: argparse.Namespace) -> None:
     from hadaptive.devices import claimed
-    from hadaptive.records import write_json
+    from hadaptive.record import write
     from hadaptive.study.measures import MEASURES, parse
 
     measure = parse(a.measure)
@@ -129,6 +130,6 @@ def _measure(a: argparse.Namespace) -> None:
     with claimed() if kind.gpu else contextlib.nullcontext("cpu") as device:
         module = import_module(kind.module)  # torch may look for GPUs only now that one is claimed
         more = {"gpu": device == "cuda", "limit_s": a.limit} if kind.gpu else {}
-        record = module.record(measure, **more)
-    write_json(measure.folder / "record.json", record)
-    print(f"{measure.id}: {record['status']}")
+        fields = module.record(measure, **more)
+    record = write(measure.folder / "record.json", fields)
+    print(f"{measure.id}: {record.status}")

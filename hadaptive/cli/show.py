@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from hadaptive.cli.common import Verb, study
@@ -90,11 +89,20 @@ def _render(a: argparse.Namespace) -> None:
 
 
 def _runs(a: argparse.Namespace) -> None:
+    from hadaptive.paper.spec import REFERENCE
+    from hadaptive.record import EDITED, Missing, Record, find
+    from hadaptive.records import RECORD
+
     chosen = study(a)
     for run in chosen.runs.values():
-        record = run.folder / "record.json"
-        status = json.loads(record.read_text())["status"] if record.exists() else "not run"
-        print(f"{run.id:60} {'came with the project' if run.id in chosen.reference else status}")
+        came = run.id in chosen.reference
+        record = find((Path("results", REFERENCE, run.scale, run.id) if came else run.folder) / RECORD)
+        if isinstance(record, Record):
+            status = "came with the project" if came else record.status
+            status += f" ({EDITED})" if record.edited else ""
+        else:
+            status = "not run" if isinstance(record, Missing) else str(record)
+        print(f"{run.id:60} {status}")
     for task, reason in chosen.absent.items():
         print(f"{task:60} {reason}")
 

@@ -21,7 +21,7 @@ from hadaptive.explain.focus import FOCUSED, GRID, Numbers, counted, focuses_at,
 from hadaptive.explain.gradcam import Layer, explain
 from hadaptive.explain.image import open_image
 from hadaptive.nn.zoo import create_model
-from hadaptive.records import SCHEMA, environment
+from hadaptive.record import envelope
 from hadaptive.run import NamedMeasure
 from hadaptive.train import checkpoint
 
@@ -34,10 +34,7 @@ def record(measure: NamedMeasure) -> dict[str, Any]:
     nets = [_net(measure.settings, net, pixels) for net in measure.settings["nets"]]
     metrics = {"image": _image(pixels), "grid": GRID, "focused": FOCUSED, "nets": nets}
     status = "done" if nets else "Hadaptive-Net-S not trained in this run"
-    return {
-        "schema": SCHEMA, "id": measure.id, "status": status, **measure.model_dump(mode="json"), "metrics": metrics,
-        "environment": environment(),
-    }  # fmt: skip
+    return envelope(measure, metrics, status=status)
 
 
 def as_input(pixels_HWC: NDArray[np.uint8], image_size: int, manifest: dict[str, Any]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hadaptive.measure.complexity import complexity
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import ConvNormAct, GhostExpansion
-from hadaptive.records import SCHEMA, environment
+from hadaptive.record import envelope
 from hadaptive.run import Measure
 
 COUNTS = ("macs", "hadamard_products", "macs_with_hadamard", "flops", "flops_all")  # see `complexity`
@@ -24,10 +24,7 @@ def record(measure: Measure) -> dict[str, Any]:
         "channels": [point(channels, said["ratio"], size) for channels in said["channels"]],
         "ratios": [point(said["fixed_channels"], ratio, size) for ratio in said["ratios"]],
     }
-    return {
-        "schema": SCHEMA, "id": measure.id, "status": "done", **measure.model_dump(mode="json"), "metrics": metrics,
-        "environment": environment(),
-    }  # fmt: skip
+    return envelope(measure, metrics)
 
 
 def chosen(channels: int, ratio: float) -> int:

@@ -11,21 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hadaptive.records import SCHEMA, atomic, environment
+from hadaptive.record import envelope
+from hadaptive.records import atomic
 from hadaptive.run import ModelMeasure
-
-
-def record(measure: ModelMeasure, metrics: dict[str, Any]) -> dict[str, Any]:
-    """The record of a measurement."""
-    said = measure.model_dump(mode="json")
-    return {
-        "schema": SCHEMA,
-        "id": measure.id,
-        "status": "done",
-        **said,
-        "metrics": metrics,
-        "environment": environment(),
-    }
 
 
 def build(measure: ModelMeasure) -> Any:
@@ -61,7 +49,7 @@ def describe(measure: ModelMeasure, onnx: Path, plain: Path) -> dict[str, Any]:
     else:
         with atomic(plain) as temporary:
             shutil.copyfile(onnx, temporary)
-    found = record(measure, complexity(model, image_size))
+    found = envelope(measure, complexity(model, image_size))
     if "retrofit" in measure.options:  # by name: what a baseline's record depends on must not contain ACH
         found["retrofit"] = import_module("hadaptive.nn.retrofit").report(model)
     return found
@@ -92,4 +80,4 @@ def latency(measure: ModelMeasure, onnx: Path, plain: Path, *, gpu: bool) -> dic
         from hadaptive.measure.gpu_latency import gpu_latency
 
         metrics["gpu"] = gpu_latency(build(measure), image_size=image_size, **timing)
-    return record(measure, metrics)
+    return envelope(measure, metrics)

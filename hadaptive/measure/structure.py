@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hadaptive.measure.record import build
-from hadaptive.measure.record import record as written
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import AdaptiveBottleneck, ConvNormAct, GhostExpansion
 from hadaptive.nn.hadaptive_net import HadaptiveNet
+from hadaptive.record import envelope
 from hadaptive.run import ModelMeasure
 
 NORMS = {"BatchNorm2d": "BN"}
@@ -24,7 +24,7 @@ ACTIVATIONS = {"Hardswish": "HS"}  # the paper's abbreviations
 
 def record(measure: ModelMeasure) -> dict[str, Any]:
     """The record of a measure of kind "structure": `layers`, as the function of that name gives them."""
-    return written(measure, {"layers": layers(build(measure), measure.settings["image_size"])})
+    return envelope(measure, {"layers": layers(build(measure), measure.settings["image_size"])})
 
 
 def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:

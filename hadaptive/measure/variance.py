@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from hadaptive.data.batches import open_batches
 from hadaptive.nn.ach import AdaptiveCrossHadamard, select_and_cross
 from hadaptive.nn.zoo import create_model
-from hadaptive.records import SCHEMA, environment
+from hadaptive.record import envelope
 from hadaptive.run import Measure
 from hadaptive.train import checkpoint
 
@@ -29,10 +29,7 @@ def record(measure: Measure) -> dict[str, Any]:
     """The record of the measure: `formula`, `bound` and `depth`."""
     torch.manual_seed(0)
     metrics = {"samples": SAMPLES, "formula": formula(), "bound": bound(), "depth": depth(measure)}
-    return {
-        "schema": SCHEMA, "id": measure.id, "status": "done", **measure.model_dump(mode="json"), "metrics": metrics,
-        "environment": environment(),
-    }  # fmt: skip
+    return envelope(measure, metrics)
 
 
 def formula() -> list[dict[str, float]]:

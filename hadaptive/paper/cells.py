@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from hadaptive.records import SCHEMA
+from hadaptive.record import Damaged, Missing, Record, find
+from hadaptive.record.files import DAMAGED
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Remark:
 
     kind: str
     text: str
+    edited: bool = False  # it is what a record says that was edited by hand
 
     @classmethod
     def of(cls, text: str) -> Remark:
@@ -33,7 +34,7 @@ class Cell:
 
     A cell with a value may carry a remark too (some seeds diverged). `printed` is a published value as its authors
     typeset it; a cell with it has n = 0. `records` are the ids of the records it was made from, none for printed ones.
-    What an empty cell has as `printed` is set in the place of a footnote.
+    What an empty cell has as `printed` is set in the place of a footnote. `edited`: a record of it was edited by hand.
     """
 
     value: float | None = None
@@ -42,6 +43,7 @@ class Cell:
     remark: Remark | None = None
     printed: str = ""
     records: tuple[str, ...] = field(default=(), compare=False)
+    edited: bool = False
 
     def __post_init__(self) -> None:
         assert self.value is not None or self.remark is not None, "an empty cell needs a reason"
@@ -52,25 +54,28 @@ class Cell:
         """A cell with nothing in it but the reason."""
         return cls(remark=Remark.of(reason))
 
+    @property
+    def remarks(self) -> list[Remark]:
+        """Everything that a reader must know about it."""
+        return [*([self.remark] if self.remark else []), *([BY_HAND] if self.edited else [])]
 
-Record = Mapping[str, Any]
+
+BY_HAND = Remark.of("record edited by hand: its checksum does not match")
+R = TypeVar("R", bound=Record)
 
 
-def read_record(path: Path, record_id: str, scale: str) -> Record | Remark:
-    """The record at `path`, or why it cannot be used: missing, damaged, of another run, or not done."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+def read_record(path: Path, record_id: str, scale: str, kind: type[R]) -> R | Remark:
+    """The record at `path`, or why it cannot be used: missing, damaged, of another run or kind, or not done."""
+    found = find(path)
+    if isinstance(found, Missing):
         return Remark.of("not run")
-    except (OSError, ValueError):
-        return Remark.of("record unreadable")
-    if not isinstance(record, dict) or not isinstance(record.get("status"), str):
-        return Remark.of("record damaged")
-    if record.get("schema") != SCHEMA:
-        return Remark.of(f"record of schema {record.get('schema')}, not {SCHEMA}")
-    if (record.get("id"), record.get("scale")) != (record_id, scale):
+    if isinstance(found, Damaged):
+        return Remark.of(found.reason)
+    if (found.id, found.scale) != (record_id, scale):
         return Remark.of("record of another run")
-    return record if record["status"] == "done" else Remark.of(record["status"])
+    if found.status != "done":
+        return replace(Remark.of(found.status), edited=found.edited)
+    return found if isinstance(found, kind) else Remark.of(DAMAGED)
 
 
 def look_up(record: Record | Remark, metric: str) -> float | Remark:
@@ -80,7 +85,7 @@ def look_up(record: Record | Remark, metric: str) -> float | Remark:
     """
     if isinstance(record, Remark):
         return record
-    value: Any = record.get("metrics")
+    value: Any = record.at("metrics")
     for name in metric.split("."):
         if not isinstance(value, dict) or name not in value:
             return Remark.of("not recorded")
@@ -90,7 +95,7 @@ def look_up(record: Record | Remark, metric: str) -> float | Remark:
             return Remark.of(str(status))
     if value is None:
         return Remark.of("not reached")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return Remark.of("not a finite number")
     return float(value)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.errors import UserError
-from hadaptive.records import read_json
+from hadaptive.record import read
+from hadaptive.record.kinds import SearchRecord
 from hadaptive.search.genotype import chosen, mean, rows
-from hadaptive.space import Space
 
 
 class NothingFound(UserError):
@@ -33,13 +33,15 @@ def settled(options: Mapping[str, Any], scale: str, results_root: Path = Path("r
         path = results_root / scale / search_id / "record.json"
         if not path.exists():
             raise UserError(f"{path} is missing; run `hadaptive train {search_id} --scale {scale}` first")
-        record = read_json(path)
-        if record["status"] == "done":
+        record = read(path)
+        if record.edited:
+            raise UserError(f"{path} was edited by hand: its checksum does not match; delete it and run it again")
+        if isinstance(record, SearchRecord) and record.status == "done":
             done.append(record)
         else:
-            failed.append(f"{search_id}: {record['status']}")
+            failed.append(f"{search_id}: {record.status}")
     if not done:
         raise NothingFound(f"no net found ({'; '.join(failed)})")
-    space = Space.model_validate(done[0]["run"]["space"])
-    names = chosen(space, mean([record["metrics"]["confidence"] for record in done]))
+    space = done[0].run.space
+    names = chosen(space, mean([record.confidence for record in done]))
     return {**options, "rows": rows(space, names)}

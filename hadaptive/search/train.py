@@ -12,6 +12,7 @@ import torch
 from hadaptive.data.batches import Batches, open_batches
 from hadaptive.errors import UserError
 from hadaptive.recipes import SearchRecipe
+from hadaptive.record import TrainingRecord
 from hadaptive.run import Search
 from hadaptive.search.genotype import chosen
 from hadaptive.search.steps import Alternation, SearchBatches, temperature
@@ -24,7 +25,7 @@ from hadaptive.train.schedule import cosine
 from hadaptive.train.work import once
 
 
-def train(run: Search, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> dict[str, Any]:
+def train(run: Search, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
     """Search as `run` says; leave record.json and the weights of all candidates in last.pt and best.pt in `out`.
 
     The record's curve holds the confidences of every layer and candidate at every epoch; its metrics those at the end

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from hadaptive.config import Params
 from hadaptive.paper.spec import REFERENCE
-from hadaptive.records import read_json, write_json
+from hadaptive.record import Damaged, Missing, Record, find
+from hadaptive.records import atomic
 from hadaptive.run import Executed
 
 
 def usable(params: Params, executed: Iterable[Executed], root: Path = Path("results", REFERENCE)) -> frozenset[str]:
     """Ids of those whose record under `root` has their settings; none with `reference: never`.
 
-    A record with other settings is passed over: change one number in params.yaml and its Runs are run.
+    A record with other settings is passed over: change one number in params.yaml and its Runs are run. A damaged one is
+    taken, as nobody can tell its settings: its cells say that it is damaged, and no training replaces it unasked.
     """
     if params.takes == "never" or not (root / params.scale).is_dir():
         return frozenset()
-    same = [each for each in executed if _same(each, root / each.scale / each.id / "record.json")]
+    found = [(each, find(root / each.scale / each.id / "record.json")) for each in executed]
+    same = [each for each, record in found if isinstance(record, Damaged) or _same(each, record)]
     ids = {each.id for each in same}
     return frozenset(each.id for each in same if ids.issuperset(_found_by(each)))  # a net's searches are its settings
 
@@ -34,28 +38,26 @@ def keep(params: Params, executed: Iterable[Executed], root: Path = Path("result
     kept = []
     for each in executed:
         made, path = each.folder / "record.json", root / REFERENCE / each.scale / each.id / "record.json"
-        if _same(each, made):
-            write_json(path, read_json(made))
+        record = find(made)
+        if isinstance(record, Damaged):
+            print(f"not kept: {record}", file=sys.stderr)
+        elif _same(each, record):
+            with atomic(path) as temporary:
+                shutil.copyfile(made, temporary)
             kept.append(path)
     return kept
 
 
-def _same(executed: Executed, path: Path) -> bool:
-    if not path.exists():
+def _same(executed: Executed, record: Record | Damaged | Missing) -> bool:
+    if not isinstance(record, Record):
         return False
-    record, asked = read_json(path), json.loads(executed.dumps())
-    made = asked_of(record, asked)
-    if _found_by(executed):  # the rows that were found are in the record alone
-        made["options"] = {name: value for name, value in made["options"].items() if name != "rows"}
-    return bool(made == asked)
+    asked: dict[str, object] = json.loads(executed.dumps())
+    made: dict[str, object] = {name: record.made_with.get(name) for name in asked}
+    if _found_by(executed) and isinstance(options := made["options"], dict):  # what was found is in the record alone
+        made["options"] = {name: value for name, value in options.items() if name != "rows"}
+    return made == asked
 
 
 def _found_by(executed: Executed) -> list[str]:
     """The searches whose net it is of."""
     return list(getattr(executed, "options", {}).get("found_by", ()))
-
-
-def asked_of(record: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:
-    """The settings a record was made with: a training's are its Run, a measure's stand among its own fields."""
-    settings = record.get("run", record)
-    return {name: settings.get(name) for name in fields}

@@ -16,6 +16,7 @@ from hadaptive.data.batches import Batches, open_batches
 from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
 from hadaptive.recipes import Recipe
+from hadaptive.record import TrainingRecord
 from hadaptive.run import Classification
 from hadaptive.train.loop import History, Plan, fit
 from hadaptive.train.record import write
@@ -27,7 +28,7 @@ DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes): a mean training l
 
 def train(
     run: Classification, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str
-) -> dict[str, Any]:
+) -> TrainingRecord:
     """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
 
     State to resume from lies under `work`. Divergence and lack of memory end as a record that says so. Returns the

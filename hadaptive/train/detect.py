@@ -15,6 +15,7 @@ from hadaptive.data.detection import Augmentation, DetectionBatches, open_detect
 from hadaptive.errors import UserError
 from hadaptive.nn.features import feature_maps
 from hadaptive.nn.ssd import FocalSSD
+from hadaptive.record import TrainingRecord
 from hadaptive.run import Detection
 from hadaptive.train.average_precision import Found, There, evaluate
 from hadaptive.train.loop import Plan, fit
@@ -29,7 +30,7 @@ SAMPLES, SHOWN = 8, 20  # test images whose best detections the record keeps, fo
 
 def train(
     run: Detection, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str
-) -> dict[str, Any]:  # fmt: skip
+) -> TrainingRecord:  # fmt: skip
     """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
 
     As `classify.train`, with boxes. Raises UserError for what the user can mend, damaged data among it.

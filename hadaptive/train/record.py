@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from hadaptive.records import SCHEMA, environment, processor, read_json, sha256, write_json
+from hadaptive import record
+from hadaptive.records import processor, read_json, sha256
 from hadaptive.run import Run
 from hadaptive.train import checkpoint, ranks
 from hadaptive.train.loop import History, Trained
@@ -39,34 +40,30 @@ def write(
     for name, weights in (("last", trained.last), ("best", trained.best)):
         checkpoint.save(work / f"{name}.pt", weights)
     speeds = sorted(entry["examples_per_s"] for entry in history.curve)
-    record = {
-        "schema": SCHEMA,
-        "id": run.id,
-        "scale": run.scale,
-        "kind": "training",
-        "status": history.status,
-        "run": run.model_dump(mode="json"),
-        "metrics": dict(metrics),
-        "curve": history.curve,
-        "micro_batches": micro_batches(history),
-        "model": {"parameters": trained.parameters},
-        "examples_per_s": speeds[len(speeds) // 2] if speeds else None,
-        "wall_s": history.wall_s,
-        "peak_memory_bytes": peak_memory(device),
-        "environment": {**environment(), "device": device_name(device), "threads": threads, "processes": ranks.count()},
-        "data": {
+    fields = record.envelope(
+        run,
+        metrics,
+        status=history.status,
+        environment={"device": device_name(device), "threads": threads, "processes": ranks.count()},
+        curve=history.curve,
+        micro_batches=micro_batches(history),
+        model={"parameters": trained.parameters},
+        examples_per_s=speeds[len(speeds) // 2] if speeds else None,
+        wall_s=history.wall_s,
+        peak_memory_bytes=peak_memory(device),
+        data={
             "dataset": run.dataset,
             "sha256": sha256(data / "manifest.json"),
             **examples,
             "source": read_json(data / "manifest.json").get("source"),
         },
-        "checkpoints": {
+        checkpoints={
             name: {"path": str(out / f"{name}.pt"), "sha256": sha256(work / f"{name}.pt")} for name in ("last", "best")
         },
-        "code": code,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-    write_json(work / "record.json", record)  # last: it says that the Run is finished
+        code=code,
+        finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+    record.write(work / "record.json", fields)  # last: it says that the Run is finished
 
 
 def micro_batches(history: History) -> dict[str, Any] | None:

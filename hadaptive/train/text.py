@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from hadaptive.data.token_batches import TokenBatches, Tokens, open_tokens
 from hadaptive.errors import UserError
 from hadaptive.nn.text import TextClassifier
+from hadaptive.record import TrainingRecord
 from hadaptive.run import Text
 from hadaptive.train.loop import Plan, fit
 from hadaptive.train.record import write
@@ -22,7 +23,7 @@ DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes)
 TEST_BATCH = 64  # appendix A.6
 
 
-def train(run: Text, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> dict[str, Any]:
+def train(run: Text, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
     """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
 
     State to resume from lies under `work`. Divergence and lack of memory end as a record that says so. Returns the

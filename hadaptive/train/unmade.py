@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from hadaptive.record import TrainingRecord
 from hadaptive.run import Run
 from hadaptive.train.loop import History, Trained
 from hadaptive.train.record import write
@@ -15,7 +15,7 @@ from hadaptive.train.work import once
 
 def train(
     run: Run, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str, status: str
-) -> dict[str, Any]:
+) -> TrainingRecord:
     """Leave a record with that status and empty checkpoints in `out`, as a trainer would; returns the record."""
 
     def make(folder: Path) -> None:

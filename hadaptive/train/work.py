@@ -13,16 +13,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hadaptive.records import SCHEMA, atomic, read_json, sha256
+from hadaptive.record import SEALED, Damaged, TrainingRecord, find, read
+from hadaptive.records import atomic, sha256
 from hadaptive.run import Run
 from hadaptive.train import ranks
 
 RESULTS = ("last.pt", "best.pt", "record.json")
 
 
-def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable[[Path], None]) -> dict[str, Any]:
+def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable[[Path], None]) -> TrainingRecord:
     """Have `train(folder)` leave the results of `run` in its work folder and put them into `out`; returns the record.
 
     A Run that already finished with the same settings, data and code is not trained again.
@@ -35,7 +35,8 @@ def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable
         elif ranks.first():
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
         ranks.from_first(lambda: place(bench.folder, out))
-    record: dict[str, Any] = read_json(out / "record.json")
+    record = read(out / "record.json")
+    assert isinstance(record, TrainingRecord)
     return record
 
 
@@ -46,19 +47,17 @@ class Bench:
     folder: Path
 
     def finished(self) -> bool:
-        """Whether a whole result lies here, its checkpoints as the record says."""
-        record = self.folder / "record.json"
-        if not record.exists():
-            return False
-        written = read_json(record)
-        if written.get("schema") != SCHEMA:
-            print(f"{record} was written by another version (schema {written.get('schema')}, not {SCHEMA})", flush=True)
-            return False
-        kept = written["checkpoints"]
-        return all(
-            (self.folder / f"{name}.pt").exists() and sha256(self.folder / f"{name}.pt") == entry["sha256"]
-            for name, entry in kept.items()
-        )
+        """Whether a whole result lies here: a record as it was written, and its checkpoints as it says."""
+        path = self.folder / "record.json"
+        record = find(path)
+        if isinstance(record, Damaged):
+            print(f"{record.reason}: {path}: {record.what}; training again", flush=True)
+        elif isinstance(record, TrainingRecord) and record.seal != SEALED:
+            print(f"{path}: {record.seal}, so its result is not taken; training again", flush=True)
+        elif isinstance(record, TrainingRecord):
+            files = {self.folder / f"{name}.pt": kept.sha256 for name, kept in record.checkpoints.items()}
+            return all(file.exists() and sha256(file) == checksum for file, checksum in files.items())
+        return False
 
 
 @contextlib.contextmanager

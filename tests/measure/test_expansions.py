@@ -11,6 +11,7 @@ from hadaptive import cli
 from hadaptive.measure.expansions import chosen, point, record
 from hadaptive.paper import operations
 from hadaptive.paper.claims import expansion_cost
+from hadaptive.record.kinds import Point
 from hadaptive.run import Measure
 
 m, n, s, k = sympy.symbols("m n s k", positive=True)
@@ -49,7 +50,7 @@ def test_counts_are_the_formulas_to_the_last_operation(channels: int, ratio: flo
     assert ghost["macs_with_hadamard"] == pixels * operations.ghost(channels, ghost["n"], ghost["s"], ghost["kernel"])
     assert ach["macs_with_hadamard"] == pixels * operations.ach(channels, ach["n"]) + ECA * channels
     assert ach["flops"] == 2 * ach["macs"] + ach["hadamard_products"] < ach["flops_all"]
-    assert expansion_cost.ratio(found, "pointwise") == 1
+    assert expansion_cost.ratio(Point.model_validate(found), "pointwise") == 1
 
 
 def test_k_is_the_nearest_and_a_ratio_out_of_reach_is_an_error() -> None:
@@ -62,7 +63,7 @@ def test_k_is_the_nearest_and_a_ratio_out_of_reach_is_an_error() -> None:
 
 def test_the_verb_writes_the_record(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(str(tmp_path))
-    settings = {"channels": [8, 16], "ratio": 2, "fixed_channels": 8, "ratios": [2], "image_size": 2}
+    settings = {"channels": [8, 16], "ratio": 2, "fixed_channels": 8, "ratios": [2, 3], "image_size": 2}
     measure = Measure(kind="expansions", scale="demo", settings=settings)
     assert cli.main(["measure", measure.dumps()]) == 0
     written = json.loads((measure.folder / "record.json").read_text())

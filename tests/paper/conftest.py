@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import Row, TableSpec, record_ids
+from tests.records import put
 
 CITED = {
     "MobileNetV3": "Howard et al., 2019", "MobileOne": "Vasu et al., 2022", "Hadaptive": "ours",
@@ -69,20 +69,13 @@ def a_record(spec: TableSpec, source: str, record_id: str, rng: random.Random) -
     return record
 
 
-def put(root: Path, record: dict[str, Any]) -> None:
-    """Write a record where its id says."""
-    path = root / record["scale"] / record["id"] / "record.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record))
-
-
 @pytest.fixture
 def make_spec() -> Callable[..., TableSpec]:
     return a_spec
 
 
 @pytest.fixture
-def write() -> Callable[[Path, dict[str, Any]], None]:
+def write() -> Callable[[Path, dict[str, Any]], Path]:
     return put
 
 

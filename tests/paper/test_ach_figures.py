@@ -45,6 +45,12 @@ def test_the_diagram_needs_no_record_and_is_the_same_each_time(tmp_path: Path) -
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
+MONTE_CARLO = {
+    "samples": 9, "formula": [{"measured": 1.0, "formula": 1.0, "standard_error": 0.1}],
+    "bound": [{"products": 1.0, "dysoft": 0.5}],
+}  # fmt: skip
+
+
 def record() -> dict[str, Any]:
     def spread(value: float) -> dict[str, Any]:
         return {"median": value, "least": value / 2, "greatest": None if value > 99 else 2 * value}
@@ -55,7 +61,7 @@ def record() -> dict[str, Any]:
         for state in ("start", "trained")
         for n in (1, 2)
     ]
-    return {"schema": 1, "id": "variance", "scale": "cpu", "status": "done", "metrics": {"depth": depth}}
+    return {"schema": 1, "id": "variance", "scale": "cpu", "status": "done", "metrics": {**MONTE_CARLO, "depth": depth}}
 
 
 def test_variances_are_drawn_from_the_record(write: Any, tmp_path: Path) -> None:
@@ -74,7 +80,7 @@ def test_variances_are_drawn_from_the_record(write: Any, tmp_path: Path) -> None
 @pytest.mark.parametrize("depth", [None, []])
 def test_without_a_measurement_the_axes_are_empty_and_say_why(depth: Any, write: Any, tmp_path: Path) -> None:
     if depth is not None:
-        write(tmp_path / "results", {**record(), "metrics": {"depth": depth}})
+        write(tmp_path / "results", {**record(), "metrics": {**MONTE_CARLO, "depth": depth}})
     drawn = figure_a2.draw(A2, tmp_path / "results")
     why = "not run" if depth is None else "Hadaptive-Net-S not trained in\nthis run"
     for ax in drawn.figure.axes:

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hadaptive.paper.cells import Cell, Remark, aggregate, look_up, read_record
+from hadaptive.record import Record, TrainingRecord
+from tests.records import completed
 
 PERCENT = st.floats(0, 100)
 FAILURES = st.sampled_from(["diverged at epoch 3", "diverged at epoch 4", "out of memory", "not run"]).map(Remark.of)
@@ -64,31 +66,33 @@ def test_sample_deviation_of_two_seeds() -> None:
         ({}, "top1_last", "not recorded"),
         ({"cpu": 3}, "cpu.median_ms", "not recorded"),
         ({"top1_last": None}, "top1_last", "not reached"),
-        ({"top1_last": float("nan")}, "top1_last", "not a finite number"),
         ({"top1_last": "71.2"}, "top1_last", "not a finite number"),
         ({"top1_last": True}, "top1_last", "not a finite number"),
     ],
 )
 def test_look_up(metrics: dict[str, Any], path: str, found: float | str) -> None:
-    result = look_up({"metrics": metrics}, path)
+    result = look_up(
+        Record.of({"schema": 1, "id": "m", "scale": "cpu", "kind": "m", "status": "done", "metrics": metrics}), path
+    )
     assert (result.text if isinstance(result, Remark) else result) == found
 
 
-GOOD = {"schema": 1, "id": "cifar100/m/base/seed0", "scale": "demo", "status": "done", "metrics": {"top1_last": 12.5}}
+GOOD = completed({"id": "cifar100/m/base/seed0", "scale": "demo", "metrics": {"top1_last": 12.5}})
+OTHER = completed({"id": "cifar100/m/base/seed1", "scale": "demo"})
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         (None, "not run"),
-        ("", "record unreadable"),
-        (json.dumps(GOOD)[:-5], "record unreadable"),
-        ("\udcff", "record unreadable"),
+        ("", "record damaged"),
+        (json.dumps(GOOD)[:-5], "record damaged"),
+        ("\udcff", "record damaged"),
         ("[1]", "record damaged"),
         (json.dumps({**GOOD, "status": None}), "record damaged"),
         (json.dumps({**GOOD, "schema": 2}), "record of schema 2, not 1"),
         (json.dumps({**GOOD, "scale": "cpu"}), "record of another run"),
-        (json.dumps({**GOOD, "id": "cifar100/m/base/seed1"}), "record of another run"),
+        (json.dumps(OTHER), "record of another run"),
         (json.dumps({**GOOD, "status": "diverged at epoch 7"}), "diverged at epoch 7"),
     ],
 )
@@ -96,13 +100,14 @@ def test_records_that_give_no_number(tmp_path: Path, text: str | None, reason: s
     path = tmp_path / "record.json"
     if text is not None:
         path.write_bytes(text.encode(errors="surrogateescape"))
-    assert read_record(path, GOOD["id"], "demo") == Remark.of(reason)
+    assert read_record(path, GOOD["id"], "demo", TrainingRecord) == Remark.of(reason)
 
 
 def test_a_good_record_is_read(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text(json.dumps(GOOD))
-    assert read_record(path, GOOD["id"], "demo") == GOOD
+    found = read_record(path, GOOD["id"], "demo", TrainingRecord)
+    assert isinstance(found, TrainingRecord) and found.raw == GOOD and found.run.variant == "base"
 
 
 def test_epochs_do_not_make_kinds() -> None:

@@ -15,8 +15,8 @@ from hadaptive.paper.claims import report, statements
 from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
 from hadaptive.paper.claims.statements import CLAIMS, Judged
 from hadaptive.paper.spec import ClaimsSpec, record_ids
-from hadaptive.records import write_json
 from hadaptive.study import Study
+from tests.records import put
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 10_000
@@ -122,7 +122,7 @@ def test_counts_are_exact_and_no_demonstration(write: Any, accuracy: Put, tmp_pa
         accuracy(row.model, row.variant, 50.0)
         more = 10**6 if row.variant == "base" else 0
         for record_id in record_ids(given.tables["table5"], row, "complexity"):
-            metrics = {"macs_thop": 10**8 + more, "parameters": 10**6}
+            metrics = {"macs_thop": 10**8 + more, "parameters": 10**6, "macs": 10**8}
             write(tmp_path / "results", {"schema": 1, "id": record_id, "scale": "cpu", "status": "done",
                                          "metrics": metrics})  # fmt: skip
     found = judged(given, tmp_path)["6"]
@@ -132,11 +132,11 @@ def test_counts_are_exact_and_no_demonstration(write: Any, accuracy: Put, tmp_pa
     star = next(row for row in given.tables["table5"].rows if row.label == "StarNet-S1 (repl.)")
     (record_id,) = record_ids(given.tables["table5"], star, "complexity")
     write(tmp_path / "results", {"schema": 1, "id": record_id, "scale": "cpu", "status": "done",
-                                 "metrics": {"macs_thop": 10**8 + 10**6 + 9, "parameters": 10**6}})  # fmt: skip
+                                 "metrics": {"macs_thop": 101 * 10**6 + 9, "parameters": 9, "macs": 1}})  # fmt: skip
     found = judged(given, tmp_path)["6"]
     assert found.parts[-1].verdict == NOISE and found.parts[-1].because == "202 against 202, counted"
     write(tmp_path / "results", {"schema": 1, "id": record_id, "scale": "cpu", "status": "done",
-                                 "metrics": {"macs_thop": 10**8 + 2 * 10**6, "parameters": 10**6}})  # fmt: skip
+                                 "metrics": {"macs_thop": 102 * 10**6, "parameters": 10**6, "macs": 1}})  # fmt: skip
     found = judged(given, tmp_path)["6"]
     assert found.verdict == CONTRADICTED and not found.demonstration
     assert statements.contradicted([found]) == ["6"]
@@ -190,7 +190,12 @@ def expansions(folder: Path, write: Any, dearer: float = 1.0, steep: float = 0.0
     def point(m: int, n: int) -> dict[str, Any]:
         counts = {"pointwise": m * n, "ghost": m * (n // 2) + (n - n // 2) * 9,
                   "ach": (m * m + n - m) * dearer * m**steep}  # fmt: skip
-        ways = {way: {"n": n, "macs": 64 * macs, "macs_with_hadamard": 64 * macs} for way, macs in counts.items()}
+        others = {"hadamard_products": 0, "flops": 1, "flops_all": 1}
+        ways: dict[str, dict[str, Any]] = {
+            way: {"n": n, "macs": round(64 * macs), "macs_with_hadamard": round(64 * macs), **others}
+            for way, macs in counts.items()
+        }
+        ways["ach"]["k"] = 2
         ways["ghost"] |= {"s": n // 2, "kernel": 3}
         return {"channels": m, "ratio": n // m, **ways}
 
@@ -277,8 +282,7 @@ def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: f
 
 def sweep(tmp_path: Path, cells: dict[str, list[dict[str, Any]]]) -> None:
     metrics = {panel: [{"status": "done", **cell} for cell in each] for panel, each in cells.items()}
-    record = {"schema": 1, "id": "kernels/figure7", "scale": "cpu", "status": "done", "metrics": metrics}
-    write_json(tmp_path / "results/cpu/kernels/figure7/record.json", record)
+    put(tmp_path / "results", {"id": "kernels/figure7", "scale": "cpu", "metrics": metrics})
 
 
 def test_the_regions_of_figure_7_are_counted_by_cells(tmp_path: Path) -> None:
@@ -299,8 +303,7 @@ def test_claim_4_is_a_ratio_of_latencies_beyond_their_spread(tmp_path: Path) -> 
         parts = {"native": native, "direct_indexing": other, "parity_balanced": other, "fused": other}
         metrics = {name: {"status": "done", "eager": {"status": "done", "median_ms": ms, "mean_ms": ms, "iqr_ms": iqr}}
                    for name, ms in parts.items()}  # fmt: skip
-        record = {"schema": 1, "id": "kernels/table4", "scale": "cpu", "status": "done", "metrics": metrics}
-        write_json(tmp_path / "results/cpu/kernels/table4/record.json", record)
+        put(tmp_path / "results", {"id": "kernels/table4", "scale": "cpu", "metrics": metrics})
         return judged(spec(), tmp_path)["4"].verdict
 
     assert latency(12.4, 7.2, 0.1) == HOLDS

@@ -17,6 +17,7 @@ from hadaptive.paper.figures.figure_detections import _free, shown
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import FigureSpec, record_ids
 from hadaptive.paper.tables.table6 import frames
+from hadaptive.record.kinds import Sample
 from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,9 +116,12 @@ def test_the_picture_shows_what_its_table_says(pictured: Path) -> None:
 
 
 def test_the_best_detection_is_shown_whatever_its_score() -> None:
-    found = [{"score": score} for score in (0.1, 0.05)]
-    assert shown({"found": found}) == found[:1] and shown({"found": []}) == []
-    assert len(shown({"found": [{"score": 0.9}] * 20})) == 6
+    def scores(*given: float) -> list[float]:
+        found = [{"box": [0, 0, 1, 1], "class": "cat", "score": score} for score in given]
+        return [each.score for each in shown(Sample.model_validate({"image": "a", "found": found, "there": []}))]
+
+    assert scores(0.1, 0.05) == [0.1] and scores() == []
+    assert len(scores(*[0.9] * 20)) == 6
 
 
 def test_labels_of_boxes_at_one_place_do_not_overlap() -> None:

@@ -49,11 +49,14 @@ def test_curves_are_the_finished_trainings_each_once(
     table = make_spec()
     records = fill(table, tmp_path)
     ids = [record_id for record_id in records if record_id.startswith("cifar100/")]
-    curve = [{"epoch": n, "lr": 0.1, "tau": {"a": 1}, "train_loss": 1 / n, "test_top1": 10.0 * n} for n in (1, 2)]
+    curve = [
+        {"epoch": n, "lr": 0.1, "tau": {"a": 1}, "train_loss": 1 / n, "test_loss": None, "test_top1": 10.0 * n}
+        for n in (1, 2)
+    ]
     write(tmp_path, {**records[ids[0]], "curve": curve})
     write(tmp_path, {**records[ids[1]], "curve": curve, "status": "diverged at epoch 2"})
     spec = MetricsSpec(scale="cpu", tables={"table7": table, "again": table})
     assert list(metrics.curves(spec, tmp_path)) == [
-        (ids[0], 1, "train_loss", 1.0), (ids[0], 1, "test_top1", 10.0),
-        (ids[0], 2, "train_loss", 0.5), (ids[0], 2, "test_top1", 20.0),
+        (ids[0], 1, "test_top1", 10.0), (ids[0], 1, "train_loss", 1.0),
+        (ids[0], 2, "test_top1", 20.0), (ids[0], 2, "train_loss", 0.5),
     ]  # fmt: skip

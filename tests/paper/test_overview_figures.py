@@ -15,6 +15,7 @@ from hadaptive.nn.hadaptive_net import NETS, HadaptiveNet
 from hadaptive.paper.figures import FIGURES, figure1, figure2, figure4, figure5, figure6, render_figure, style
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import FigureSpec, record_ids
+from hadaptive.record import envelope
 from hadaptive.study import Study
 from tests.paper.looks import faults
 
@@ -32,8 +33,7 @@ def counted() -> dict[str, Any]:
 def built(name: str = "hadaptive_net_s", **options: Any) -> dict[str, Any]:
     net = HadaptiveNet(NETS[name], name=name, num_classes=100, **options)
     measure = STUDY.measures["structure/hadaptive_net_s/dysoft"]
-    return {"schema": 1, "status": "done", "id": measure.id, **measure.model_dump(mode="json"),
-            "metrics": {"layers": structure.layers(net, 224)}}  # fmt: skip
+    return envelope(measure, {"layers": structure.layers(net, 224)})
 
 
 def draw(name: str, root: Path, spec: FigureSpec | None = None) -> Any:
@@ -164,7 +164,7 @@ def fill(spec: FigureSpec, write: Any, root: Path, labels: list[str], share: flo
             continue
         said = {name: float(text) for name, text in published("table7")[row.label].items()}
         metrics = {
-            "complexity": {"macs": said["flops_m"] * 1e6, "parameters_inference": 1.0},
+            "complexity": {"macs": round(said["flops_m"] * 1e6), "parameters": 1, "parameters_inference": 1},
             "latency": {"cpu": {"status": "done", "median_ms": said["latency_cpu_ms"] * rng.uniform(0.02, 0.08)},
                         "gpu": {"status": "no CUDA device"}, "mobile": {"status": "adb not installed"}},
             "cifar100": {"top1_last": said["cifar100_top1"] * share + rng.uniform(-2, 2)},

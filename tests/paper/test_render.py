@@ -160,7 +160,7 @@ def test_every_kind_of_empty_cell_has_a_footnote(make_spec: Spec, fill: Fill, wr
                 "out of memory at epoch 1; out of memory at epoch 2; out of memory at epoch 3",
                 "2 of 3 seeds, seed 1: diverged at epoch 9",
                 "not run",
-                "record unreadable",
+                "record damaged",
                 "not selected in this run",
             ):
                 assert reason in body, (stem, suffix, reason)

@@ -22,11 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def a_training(seed: int, status: str = "done") -> dict[str, Any]:
     return {
-        "kind": "training", "status": status, "id": f"cifar100/net/base/seed{seed}", "wall_s": 90.0,
+        "schema": 1, "scale": "cpu", "kind": "training", "status": status, "id": f"cifar100/net/base/seed{seed}",
+        "wall_s": 90.0,
         "run": {"task": "cifar100", "model": "net", "variant": "base", "dataset": "cifar100", "seed": seed,
                 "recipe": {"epochs": 10, "lr": 0.001, "image_size": 64}},
         "metrics": {"top1_last": 50.0}, "model": {"parameters": 2_000_000}, "data": {"train_examples": 20_000},
-        "checkpoints": {"last": {"sha256": "a"}, "best": {"sha256": "b"}}, "finished": f"2026-11-2{seed}T10:00:00Z",
+        "checkpoints": {"last": {"sha256": "a" * 64}, "best": {"sha256": "b" * 64}},
+        "finished": f"2026-11-2{seed}T10:00:00Z",
         "environment": {"device": "cuda: A | <b>GPU</b>", "processor": "A processor", "cores": 8, "python": "3.12.1",
                         "system": "Linux x86_64", "packages": {"torch": "2.11.0"}, "git_commit": "0123456789abcdef",
                         "git_dirty": False},

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from hadaptive.errors import UserError
-from hadaptive.records import write_json
 from hadaptive.run import Classification, Search
 from hadaptive.search import train as searching
 from hadaptive.search.found import NothingFound, settled
 from hadaptive.search.genotype import agreement, by_chance, chosen
 from hadaptive.space import Space
 from hadaptive.train import classify, loop, unmade
+from tests.records import put_sealed
 from tests.train.test_classify import Killed, kill_in_epoch
 
 Searcher = Callable[..., dict[str, Any]]
@@ -27,9 +27,8 @@ Searcher = Callable[..., dict[str, Any]]
 @pytest.fixture
 def search(tmp_path: Path, digits: Path) -> Searcher:
     def go(run: Search, name: str = "a") -> dict[str, Any]:
-        return searching.train(
-            run, digits, tmp_path / name / "out", tmp_path / name / "work", device="cpu", threads=1, code="code"
-        )
+        places = tmp_path / name / "out", tmp_path / name / "work"
+        return dict(searching.train(run, digits, *places, device="cpu", threads=1, code="code").raw)
 
     return go
 
@@ -94,9 +93,11 @@ def finished(folder: Path, space: Space, seed: int, ghost: float, status: str = 
     """A search's record: in layer 2 `ghost` percent for it, the rest for blank."""
     confidence = {"1": {"ghost": 60.0, "ach_k5": 40.0}, "3": {"ghost": 10.0, "ach_k3": 90.0},
                   "2": {"ghost": ghost, "ach_k3": 0.0, "ach_k5": 0.0, "blank": 100.0 - ghost}}  # fmt: skip
-    record = {"status": status, "run": {"space": space.model_dump(mode="json")}, "metrics": {"confidence": confidence}}
-    write_json(folder / f"demo/search/small/seed{seed}/record.json", record)
-    return f"search/small/seed{seed}"
+    metrics = {"confidence": confidence, "chosen": chosen(space, confidence)}
+    name, run = f"search/small/seed{seed}", {"space": space.model_dump(mode="json")}
+    put_sealed(folder, {"id": name, "scale": "demo", "status": status, "run": run, "metrics": metrics,
+                        "curve": [{"epoch": 1, "confidence": confidence}]})  # fmt: skip
+    return name
 
 
 def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
@@ -112,8 +113,9 @@ def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
         recipe=classify.Recipe(epochs=1, image_size=32, batch_size=16, train_examples=32, flip=False), seed=0,
     )  # fmt: skip
     record = classify.train(run, digits, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
-    assert record["status"] == "done" and record["run"]["options"] == options
-    finished(tmp_path, space, 1, -150.0)  # now the mean prefers blank
+    assert record.status == "done" and record.run.options == options
+    for seed in (0, 1):
+        finished(tmp_path, space, seed, 10.0)  # now the mean prefers blank
     other = settled(planned, "demo", tmp_path)
     assert [row["op"] for row in other["rows"]] == ["conv", "ghost", "ach"]
     assert run.model_copy(update={"options": other}).key("d") != run.key("d")
@@ -122,7 +124,7 @@ def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
         settled({"found_by": ids[2:]}, "demo", tmp_path)
     words = {"device": "cpu", "threads": 1, "code": "c", "status": "no net found"}
     failed = unmade.train(run, digits, tmp_path / "f", tmp_path / "w", **words)  # type: ignore[arg-type]
-    assert failed["status"] == "no net found" and failed["curve"] == [] and (tmp_path / "f/last.pt").exists()
+    assert failed.status == "no net found" and failed.curve == [] and (tmp_path / "f/last.pt").exists()
     with pytest.raises(UserError, match=r"seed7/record.json is missing; run `hadaptive train search/small/seed7"):
         settled({"found_by": ["search/small/seed7"]}, "demo", tmp_path)
 

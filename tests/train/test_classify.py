@@ -32,9 +32,8 @@ def small_run(**changes: Any) -> Classification:
 @pytest.fixture
 def train(tmp_path: Path, digits: Path) -> Trainer:
     def go(run: Classification, name: str = "a", code: str = "code") -> dict[str, Any]:
-        return classify.train(
-            run, digits, tmp_path / name / "out", tmp_path / name / "work", device="cpu", threads=1, code=code
-        )
+        places = tmp_path / name / "out", tmp_path / name / "work"
+        return dict(classify.train(run, digits, *places, device="cpu", threads=1, code=code).raw)
 
     return go
 
@@ -104,6 +103,23 @@ def test_a_finished_run_is_not_trained_twice(
     assert "finished before" in capsys.readouterr().out
     assert train(small_run(epochs=1), code="other")["finished"] >= first["finished"]
     assert "finished before" not in capsys.readouterr().out
+
+
+def test_a_finished_result_that_was_edited_is_not_taken(
+    train: Trainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = train(small_run(epochs=1))
+    (path,) = (tmp_path / "a/work").glob("*/record.json")
+    for text, said in (
+        (path.read_text().replace(repr(first["metrics"]["top1_last"]), "99.5"), "edited by hand"),
+        (path.read_text().replace(first["sha256"], ""), "edited by hand"),
+        ("[]", "record damaged"),
+    ):
+        path.write_text(text)
+        again = train(small_run(epochs=1))
+        out = capsys.readouterr().out
+        assert said in out and "training again" in out and "finished before" not in out
+        assert again["metrics"] == first["metrics"]
 
 
 def test_divergence_is_a_result(train: Trainer, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(tmp_path: Path, shapes: Path) -> Trainer:
     def go(run: Detection, name: str = "a") -> dict[str, Any]:
         places = tmp_path / name / "out", tmp_path / name / "work"
-        return detect.train(run, shapes, *places, device="cpu", threads=1, code="code")
+        return dict(detect.train(run, shapes, *places, device="cpu", threads=1, code="code").raw)
 
     return go
 

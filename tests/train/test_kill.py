@@ -41,10 +41,8 @@ def ended(folder: Path, words: str, sent: signal.Signals, after_s: float) -> tup
 
 def in_here(folder: Path, digits: Path) -> dict[str, Any]:
     """The same training in this process, with what the other left behind."""
-    return classify.train(
-        RUN, digits, folder / RUN.folder, folder / "work" / RUN.scale / RUN.id, device="cpu", threads=1,
-        code=code_id(*trainer_code(RUN)),
-    )  # fmt: skip
+    places = folder / RUN.folder, folder / "work" / RUN.scale / RUN.id
+    return dict(classify.train(RUN, digits, *places, device="cpu", threads=1, code=code_id(*trainer_code(RUN))).raw)
 
 
 def outcome(record: dict[str, Any]) -> tuple[Any, ...]:

@@ -32,9 +32,8 @@ def small_run(task: str = "sst2", feed_forward: str = "bert", **changes: Any) ->
 
 
 def go(run: Text, data: Path, folder: Path) -> dict[str, Any]:
-    return text.train(
-        run, data / run.dataset, folder / "out", folder / "work", device="cpu", threads=1, code="code"
-    )  # fmt: skip
+    places = data / run.dataset, folder / "out", folder / "work"
+    return dict(text.train(run, *places, device="cpu", threads=1, code="code").raw)
 
 
 @pytest.mark.parametrize("feed_forward", ["bert", "ach"])

@@ -13,7 +13,7 @@ import torch
 
 from hadaptive.measure.bench_kernels.clock import NO_GPU, GpuClock, attempt
 from hadaptive.measure.bench_kernels.nets import IMPLEMENTATIONS, build, deployed, gpu_latency
-from hadaptive.records import SCHEMA, environment
+from hadaptive.record import envelope
 from hadaptive.run import NamedMeasure
 from kernels import ops  # noqa: F401  registers hadaptive::cross
 
@@ -29,10 +29,7 @@ def record(measure: NamedMeasure, *, gpu: bool, limit_s: float = math.inf) -> di
         clock = GpuClock()
         found = {"table4": table4, "figure7": figure7}[measure.name](clock, measure.settings, limit_s)
         found["device"] = torch.cuda.get_device_name(clock.device)
-    return {
-        "schema": SCHEMA, "id": measure.id, "status": "done" if gpu else NO_GPU["status"],
-        **measure.model_dump(mode="json"), "metrics": found, "environment": environment(),
-    }  # fmt: skip
+    return envelope(measure, found, status="done" if gpu else NO_GPU["status"])
 
 
 def table4(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.paper import files
-from hadaptive.paper.bundle.provenance import EDITED, SEALED, UNSEALED, evidence, places, shown
+from hadaptive.paper.bundle.provenance import evidence, places, shown
 from hadaptive.paper.bundle.runs import Pairs, Shared, lean, version_words
 from hadaptive.paper.bundle.tables import Table, table
 from hadaptive.paper.claims.statements import Judged, judge
 from hadaptive.paper.order import called, in_order
 from hadaptive.paper.published import Erratum, all_errata
 from hadaptive.paper.spec import BundleSpec, FigureSpec, record_ids_needed
+from hadaptive.record import EDITED, SEALED, UNSEALED
 
 
 @dataclass(frozen=True)

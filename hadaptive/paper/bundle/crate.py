@@ -37,7 +37,7 @@ def describe(files: Iterable[Path], facts: Facts, out_dir: Path) -> Path:
         f"Tables, figures, claims and checklists of the paper, made at scale {facts.scale} from records: {facts.about}."
         f"{demonstration}"
     )
-    crate.datePublished = max((str(r["finished"]) for r in facts.records if r.get("finished")), default="1970-01-01")
+    crate.datePublished = max((each.finished for each in facts.records if each.finished), default="1970-01-01")
     crate.license = crate.add(
         ContextEntity(crate, LICENSE, {"@type": "CreativeWork", "name": "Apache License 2.0", "url": LICENSE,
                                        "description": "of the software and of what it made; data are their owners'"})

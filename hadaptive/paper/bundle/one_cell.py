@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hadaptive.errors import UserError, nearest
-from hadaptive.paper.bundle.provenance import MEANS, SEALED, Place, evidence, machine, make_again, place, shown
+from hadaptive.paper.bundle.provenance import MEANS, Place, evidence, machine, make_again, place, shown
 from hadaptive.paper.order import called
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.tables.frame import Frame
+from hadaptive.record import SEALED
 
 
 def told(tables: Mapping[str, TableSpec], table: str, row: str, column: str, results_root: Path) -> str:
@@ -44,8 +45,8 @@ def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
     else:
         spread = "" if cell.std is None else f" ± {cell.std:.4g} over {cell.n} seeds"
         yield f"{cell.value:.10g}{unit}{spread}"
-        if cell.remark:
-            yield cell.remark.text
+        for remark in cell.remarks:
+            yield remark.text
     if at.published is not None:
         yield f"published: {at.published.printed or 'nothing'}"
     if at.difference is not None and at.difference.value is not None:
@@ -60,8 +61,8 @@ def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
         if column.metric:
             yield f"  metrics: {column.metric.format(variant=at.row.variant)}"
         if found.record:
-            ran = found.record.get("environment") or {}
-            yield f"  {machine(ran)}, commit {ran.get('git_commit')}"
+            ran = found.record.environment
+            yield f"  {machine(ran)}, commit {ran.git_commit}"
         yield f"  {found.seal}" + ("" if found.seal == SEALED else f": {MEANS[found.seal]}")
     yield ""
     yield "make it again:"

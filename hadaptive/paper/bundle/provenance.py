@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hadaptive.paper.cells import Cell, Remark, read_record
 from hadaptive.paper.spec import AnySpec, Row, TableSpec, record_path
 from hadaptive.paper.tables import frames_of
 from hadaptive.paper.tables.frame import Column, Frame
-from hadaptive.records import RECORD, seal
+from hadaptive.record import EDITED, SEALED, UNSEALED, Damaged, Record, find
+from hadaptive.record.kinds import Environment
+from hadaptive.records import RECORD
 
-SEALED, EDITED, UNSEALED, ABSENT = "as written", "edited by hand", "without a checksum", "absent"
+ABSENT = "absent"
 MEANS = {
     SEALED: "what it says has the checksum it was written with",
     EDITED: "what it says does not have the checksum it was written with",
@@ -30,52 +30,42 @@ LIBRARIES = {"pytorch": "PyTorch", "onednn": "oneDNN"}
 class Evidence:
     """A record that a cell was made from, or was to be made from.
 
-    `status` is the record's own, or why it cannot be used; `seal` one of the four words above. `record` is empty where
-    there is none that can be read. `came` says that it came with the project.
+    `status` is the record's own, or why it cannot be used; `seal` a key of MEANS. `record` is None where there is none
+    that can be read. `came` says that it came with the project.
     """
 
     id: str
     path: Path
     status: str
     seal: str
-    record: Mapping[str, Any]
+    record: Record | None
     came: bool = False
 
 
 def evidence(spec: AnySpec, record_id: str, results_root: Path = Path("results")) -> Evidence:
     """A record that a table, a figure or the bundle reads, with its seal checked. That of another scale is none."""
     path, scale, came = record_path(spec, record_id, results_root), spec.scale, record_id in spec.reference
-    usable = read_record(path, record_id, scale)
+    record = find(path)
+    if isinstance(record, Damaged):
+        return Evidence(record_id, path, f"{record.reason}: {record.what}", ABSENT, None, came)
+    usable = read_record(path, record_id, scale, Record)
     status = usable.text if isinstance(usable, Remark) else "done"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        record = None
-    if not isinstance(record, dict):
-        return Evidence(record_id, path, status, ABSENT, {}, came)
-    written = record.get("sha256")
-    found = UNSEALED if written is None else SEALED if written == _seal(record) else EDITED
-    same = (record.get("id"), record.get("scale")) == (record_id, scale)
-    return Evidence(record_id, path, status, found, record if same else {}, came)
+    if not isinstance(record, Record):
+        return Evidence(record_id, path, status, ABSENT, None, came)
+    same = (record.id, record.scale) == (record_id, scale)
+    return Evidence(record_id, path, status, record.seal, record if same else None, came)
 
 
-def machine(environment: Mapping[str, Any]) -> str | None:
+def machine(environment: Environment) -> str | None:
     """Where a record was made, with the instruction sets where it names them; None where it names no machine.
 
     For example "cpu: AMD EPYC (PyTorch AVX2, oneDNN AVX2)".
     """
-    device, sets = environment.get("device") or environment.get("processor"), environment.get("instruction_sets")
-    if not device or not isinstance(sets, dict):
-        return str(device) if device else None
+    device, sets = environment.device or environment.processor, environment.instruction_sets
+    if not device or sets is None:
+        return device or None
     named = [f"{title} {sets[library]}" for library, title in LIBRARIES.items() if library in sets]
     return f"{device} ({', '.join(named)})"
-
-
-def _seal(record: Mapping[str, Any]) -> str:
-    try:
-        return seal(record)
-    except ValueError:  # NaN written in by hand
-        return ""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 
-from hadaptive.paper.bundle.provenance import EDITED, MEANS, Evidence, machine
+from hadaptive.paper.bundle.provenance import MEANS, Evidence, machine
+from hadaptive.record import EDITED, Record, TrainingRecord
 
 POINTS = 50  # of a curve; more cannot be told apart on the page
 METRICS = 40  # of a record; the rest is in the record itself
@@ -41,67 +42,66 @@ def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
         "seal": found.seal,
         "means": MEANS[found.seal],
         "edited": found.seal == EDITED,
-        "facts": [*facts(record), *([("Origin", "came with the project")] if found.came else [])],
+        "facts": [*(facts(record) if record else []), *([("Origin", "came with the project")] if found.came else [])],
     }
     if record:
-        metrics = flat(record.get("metrics"))
+        metrics = flat(record.at("metrics"))
         more = len(metrics) - METRICS
         entry["metrics"] = metrics[:METRICS] + ([("…", f"{more} more in the record")] if more > 0 else [])
         entry["recipe"] = held.number(recipe(record))
         entry["environment"] = environments.number(environment(record))
-        epochs, entry["plots"] = plots(record.get("curve"))
+        epochs, entry["plots"] = plots(record.at("curve"))
         entry["epochs"] = held.number(epochs)
         entry["checks"] = checks(record)
     return entry
 
 
-def facts(record: Mapping[str, Any]) -> Pairs:
+def facts(record: Record) -> Pairs:
     """Seed, cost and where it ran."""
-    run, ran = _mapping(record, "run"), _mapping(record, "environment")
+    ran, trained = record.environment, record if isinstance(record, TrainingRecord) else None
     said = {
-        "Seed": run.get("seed"),
+        "Seed": trained and trained.run.seed,
         "Device": machine(ran),
-        "Threads": ran.get("threads"),
-        "Time": duration(record.get("wall_s")),
-        "Peak memory": _number(record.get("peak_memory_bytes"), 2**30, "GiB"),
-        "Throughput": _number(record.get("examples_per_s"), 1, "examples/s"),
-        "Finished": record.get("finished"),
+        "Threads": ran.threads,
+        "Time": trained and duration(trained.wall_s),
+        "Peak memory": trained and _number(trained.peak_memory_bytes, 2**30, "GiB"),
+        "Throughput": trained and _number(trained.examples_per_s, 1, "examples/s"),
+        "Finished": record.finished,
     }
     return [(name, str(value)) for name, value in said.items() if value not in (None, "")]
 
 
-def recipe(record: Mapping[str, Any]) -> Pairs:
+def recipe(record: Record) -> Pairs:
     """Everything that was set: the Run's settings, or the measure's."""
-    run = _mapping(record, "run") or {name: record.get(name) for name in ("options", "settings") if record.get(name)}
-    return flat({name: value for name, value in run.items() if name not in ("scale", "seed", "task")})
+    given = record.made_with
+    if not isinstance(record, TrainingRecord):
+        given = {name: given[name] for name in ("options", "settings") if given.get(name)}
+    return flat({name: value for name, value in given.items() if name not in ("scale", "seed", "task")})
 
 
-def environment(record: Mapping[str, Any]) -> Pairs:
+def environment(record: Record) -> Pairs:
     """Machine, versions, commit."""
-    ran = _mapping(record, "environment")
-    packages, dirty = ran.get("packages"), ran.get("git_dirty")
+    ran = record.environment
     said = {
         "Device": machine(ran),
-        "Cores": ran.get("cores"),
-        "System": ran.get("system"),
-        "Python": ran.get("python"),
-        **(packages if isinstance(packages, dict) else {}),
-        "Commit": ran.get("git_commit"),
-        "Uncommitted changes": "yes" if dirty is True else "no" if dirty is False else None,
+        "Cores": ran.cores,
+        "System": ran.system,
+        "Python": ran.python,
+        **ran.packages,
+        "Commit": ran.git_commit,
+        "Uncommitted changes": None if ran.git_dirty is None else "yes" if ran.git_dirty else "no",
     }
     return [(name, str(value)) for name, value in said.items() if value is not None]
 
 
-def checks(record: Mapping[str, Any]) -> Pairs:
+def checks(record: Record) -> Pairs:
     """Checksums of the record, of what it left and of what it read, and the identity of the code."""
-    said = {
-        "Record": record.get("sha256", "none"),
-        **{f"{name}.pt": _mapping(_mapping(record, "checkpoints"), name).get("sha256")
-           for name in _mapping(record, "checkpoints")},
-        "Data": _mapping(record, "data").get("sha256"),
-        "Code": record.get("code"),
-    }  # fmt: skip
-    return [(name, str(value)) for name, value in said.items() if value is not None]
+    said = {"Record": record.sha256 or "none"}
+    if isinstance(record, TrainingRecord):
+        said |= {f"{name}.pt": each.sha256 for name, each in record.checkpoints.items()}
+        said |= {"Data": record.data.sha256} if record.data.sha256 else {}
+    said |= {"Code": record.code} if record.code else {}
+    return list(said.items())
 
 
 def plots(entries: object) -> tuple[list[float], list[dict[str, Any]]]:
@@ -160,11 +160,6 @@ def duration(seconds: object) -> str:
         return f"{seconds:.2g} s" if seconds < 10 else f"{whole} s"
     parts = (whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")
     return " ".join(f"{number} {unit}" for number, unit in ([p for p in parts if p[0]])[:2])
-
-
-def _mapping(record: Mapping[str, Any], name: str) -> dict[str, Any]:
-    found = record.get(name)
-    return found if isinstance(found, dict) else {}
 
 
 def _number(value: object, per: float, unit: str) -> str:

@@ -167,7 +167,7 @@ def _data(at: Place, shown: Shown) -> dict[str, Any]:
         "value": None if cell.value is None else f"{cell.value:.10g}",
         "std": None if cell.std is None else f"{cell.std:.4g}",
         "n": cell.n if cell.n > 1 else None,
-        "remark": cell.remark.text if cell.remark else "",
+        "remark": "; ".join(remark.text for remark in cell.remarks),
     }
     if at.published is not None:
         said["paper"] = at.published.printed or "not published"

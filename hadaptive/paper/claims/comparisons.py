@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hadaptive.paper.cells import Cell
+from hadaptive.paper.cells import BY_HAND, Cell
 from hadaptive.paper.spec import ClaimsSpec
 from hadaptive.paper.tables import TABLES
 from hadaptive.paper.tables.frame import Column, Frame, Records
@@ -93,6 +93,7 @@ class Compared:
             verdict, because = self._nearer(cells, column)
         else:
             verdict, because = self._compare(cells[0], cells[1], column, times, self._spreads(column, places))
+        because += f"; {BY_HAND.text}" if any(cell.edited for cell in cells) else ""
         known = [cell.value for cell in printed if cell.value is not None]
         known[1:] = [value * times for value in known[1:]]
         paper = ""
@@ -155,10 +156,10 @@ class Compared:
         """Half the width of a cell's interval, in percent."""
         assert cell.value is not None
         images = self.records.values(column.source, "data", "test_examples")
-        if not images.isdecimal():
+        if not images.isdecimal() or int(images) == 0:
             return cell.std
         share = cell.value / 100
-        return max(cell.std or 0.0, 100 * math.sqrt(share * (1 - share) / int(images)))
+        return max(cell.std or 0.0, 100 * math.sqrt(max(0.0, share * (1 - share)) / int(images)))
 
 
 def _called(column: Column) -> str:

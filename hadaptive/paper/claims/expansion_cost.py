@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hadaptive.paper import operations
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
+from hadaptive.record.kinds import ExpansionsRecord, Point
 
 OFF = 1e-4  # share by which a count may miss a formula that leaves the score out: its one number a channel
 ABOUT = 0.5  # share of m/n within which a ratio is about that
@@ -25,24 +26,30 @@ LINEAR = "ACH over pointwise convolution linear in m/n"
 BELOW = "ACH below Ghost"
 
 
-def ratio(point: Any, way: str) -> float:
+def ratio(point: Point, way: str) -> float:
     """Counted multiply-accumulates of a way of expanding over those of a pointwise convolution to the same width.
 
-    `point` is one of the record's; Hadamard products are among them, as in eq. 14.
+    Hadamard products are among them, as in eq. 14.
     """
-    convolved = point["pointwise"]["macs"] / point["pointwise"]["n"]
-    return float(point[way]["macs_with_hadamard"] / (convolved * point[way]["n"]))
+    convolved, expanded = point.pointwise.macs / point.pointwise.n, point.way(way)
+    return expanded.macs_with_hadamard / (convolved * expanded.n)
 
 
 def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     """The formulas, and what the paper concludes from them; counts are exact and no demonstration."""
-    record = read_record(record_path(spec, spec.expansions, results_root), spec.expansions, spec.scale)
+    record = read_record(
+        record_path(spec, spec.expansions, results_root), spec.expansions, spec.scale, ExpansionsRecord
+    )
     if isinstance(record, Remark):
         yield from (Finding(said, None, record.text, measured=False) for said in (COUNTED, SHORT, EVEN, LINEAR, BELOW))
         return
-    channels, ratios = record["metrics"]["channels"], record["metrics"]["ratios"]
+    yield from (replace(each, edited=record.edited) for each in _judged(record))
+
+
+def _judged(record: ExpansionsRecord) -> Iterator[Finding]:
+    channels, ratios = record.metrics.channels, record.metrics.ratios
     points = [*channels, *ratios]
-    yield _counted(points, record["settings"]["image_size"] ** 2)
+    yield _counted(points, record.settings.image_size**2)
     yield _about(points)
     yield _flat(channels)
     yield _linear(ratios)
@@ -53,15 +60,15 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     yield Finding(BELOW, below, f"{because} of a pointwise convolution")
 
 
-def _counted(points: list[Any], pixels: int) -> Finding:
+def _counted(points: Sequence[Point], pixels: int) -> Finding:
     off, printed_15, printed_17 = 0.0, 0.0, 0.0
     for point in points:
-        m, n = point["channels"], point["ach"]["n"]
-        ghost = (m, point["ghost"]["n"], point["ghost"]["s"], point["ghost"]["kernel"])
+        m, n = point.channels, point.ach.n
+        ghost = (m, point.ghost.n, point.ghost.s, point.ghost.kernel)
         pairs = (
-            (point["pointwise"]["macs_with_hadamard"], operations.pointwise(m, point["pointwise"]["n"]) * pixels),
-            (point["ghost"]["macs_with_hadamard"], operations.ghost(*ghost) * pixels),
-            (point["ach"]["macs_with_hadamard"], operations.ach(m, n) * pixels),
+            (point.pointwise.macs_with_hadamard, operations.pointwise(m, point.pointwise.n) * pixels),
+            (point.ghost.macs_with_hadamard, operations.ghost(*ghost) * pixels),
+            (point.ach.macs_with_hadamard, operations.ach(m, n) * pixels),
             (ratio(point, "ghost"), operations.ghost_ratio(*ghost)),
             (ratio(point, "ach"), operations.ach_ratio(m, n)),
         )
@@ -72,8 +79,8 @@ def _counted(points: list[Any], pixels: int) -> Finding:
     return Finding(COUNTED, off <= OFF, because)
 
 
-def _about(points: list[Any]) -> Finding:
-    sizes = [(ratio(point, "ach"), point["channels"], point["ach"]["n"]) for point in points]
+def _about(points: Sequence[Point]) -> Finding:
+    sizes = [(ratio(point, "ach"), point.channels, point.ach.n) for point in points]
     short, text = operations.ach_ratio_short, operations.ach_ratio_in_section_4_1
     nearer = all(abs(counted - short(m, n)) < abs(counted - text(m, n)) for counted, m, n in sizes)
     above = [counted / short(m, n) - 1 for counted, m, n in sizes]
@@ -81,15 +88,15 @@ def _about(points: list[Any]) -> Finding:
     return Finding(SHORT, about, f"{min(above):.0%} to {max(above):.0%} above m/n")
 
 
-def _flat(points: list[Any]) -> Finding:
+def _flat(points: Sequence[Point]) -> Finding:
     costs = [ratio(point, "ach") for point in points]
-    slope = statistics.linear_regression([math.log(point["channels"]) for point in points], list(map(math.log, costs)))
-    ends = f"{costs[0]:.3f} at {points[0]['channels']} channels, {costs[-1]:.3f} at {points[-1]['channels']}"
+    slope = statistics.linear_regression([math.log(point.channels) for point in points], list(map(math.log, costs)))
+    ends = f"{costs[0]:.3f} at {points[0].channels} channels, {costs[-1]:.3f} at {points[-1].channels}"
     return Finding(EVEN, abs(slope.slope) < FLAT, f"{ends}: as channels to the power {slope.slope:.2f}")
 
 
-def _linear(points: list[Any]) -> Finding:
-    places = [point["channels"] / point["ach"]["n"] for point in points]
+def _linear(points: Sequence[Point]) -> Finding:
+    places = [point.channels / point.ach.n for point in points]
     costs = [ratio(point, "ach") for point in points]
     line = statistics.linear_regression(places, costs)
     off = max(abs(line.slope * x + line.intercept - y) / y for x, y in zip(places, costs, strict=True))

@@ -22,6 +22,7 @@ class Finding:
     measured: bool = True
     demonstration: bool = False
     paper: bool | None = None
+    edited: bool = False  # a record that it rests on was edited by hand
 
 
 Findings = Callable[[ClaimsSpec, Path], Iterator[Finding]]  # of a spec and the root of the results

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
+from hadaptive.record.kinds import ExplainedNet, ExplainRecord
 
 SAID = "With ACH the net focuses on the subject at an earlier layer than the all-Ghost net"
 BASELINE, OURS = "all_ghost", "dysoft"
@@ -22,9 +23,9 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     A net that focuses nowhere counts as focusing one layer after the last that counts. As for accuracies, two means
     differ where they are further apart than their deviations over seeds; of one seed the noise is not known.
     """
-    records: dict[str, Mapping[str, Any]] = {}
+    records: dict[str, ExplainRecord] = {}
     for each in spec.explained:
-        record = read_record(record_path(spec, each, results_root), each, spec.scale)
+        record = read_record(record_path(spec, each, results_root), each, spec.scale, ExplainRecord)
         if isinstance(record, Remark):
             yield Finding(SAID, None, record.text, measured=False)
             return
@@ -32,43 +33,43 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     if not records:
         yield Finding(SAID, None, "no image is named", measured=False)
         return
-    yield _compare(records, spec.demonstration)
+    edited = any(record.edited for record in records.values())
+    yield replace(_compare(records), demonstration=spec.demonstration, edited=edited)
 
 
-def _compare(records: Mapping[str, Mapping[str, Any]], demonstration: bool) -> Finding:
-    nets = [net for record in records.values() for net in record["metrics"]["nets"]]
+def _compare(records: Mapping[str, ExplainRecord]) -> Finding:
+    nets = [net for record in records.values() for net in record.metrics.nets]
     means = {
         variant: [
-            statistics.fmean(_layer(net) for net in nets if (net["variant"], net["seed"]) == (variant, seed))
-            for seed in sorted({net["seed"] for net in nets if net["variant"] == variant})
+            statistics.fmean(_layer(net) for net in nets if (net.variant, net.seed) == (variant, seed))
+            for seed in sorted({net.seed for net in nets if net.variant == variant})
         ]
         for variant in (BASELINE, OURS)
     }
     ours, theirs = (statistics.fmean(means[variant]) for variant in (OURS, BASELINE))
-    because = f"layer {ours:.3g} against {theirs:.3g}, where {_layer({**nets[0], 'focuses_at': None})} is nowhere, "
+    because = f"layer {ours:.3g} against {theirs:.3g}, where {nets[0].counted_layers + 1} is nowhere, "
     because += _each(records)
     if min(len(each) for each in means.values()) < 2:
-        return Finding(SAID, None, f"{because}; one seed, whose noise is not known", demonstration=demonstration)
+        return Finding(SAID, None, f"{because}; one seed, whose noise is not known")
     noise = sum(statistics.stdev(each) for each in means.values())
     true = None if abs(ours - theirs) <= noise else ours < theirs
-    return Finding(SAID, true, f"{because}, noise {noise:.2g} (deviations over seeds)", demonstration=demonstration)
+    return Finding(SAID, true, f"{because}, noise {noise:.2g} (deviations over seeds)")
 
 
-def _layer(net: Mapping[str, Any]) -> int:
-    found = net["focuses_at"]
-    return int(net["counted_layers"]) + 1 if found is None else int(found)
+def _layer(net: ExplainedNet) -> int:
+    return net.counted_layers + 1 if net.focuses_at is None else net.focuses_at
 
 
-def _each(records: Mapping[str, Mapping[str, Any]]) -> str:
+def _each(records: Mapping[str, ExplainRecord]) -> str:
     """The first seed's layers in each of a few images, or over how many images the mean is."""
-    unplaced = sum(record["settings"]["subject"] is None for record in records.values())
+    unplaced = sum(record.settings.subject is None for record in records.values())
     where = f"; in {unplaced} of them focus anywhere counts, no subject is given" if unplaced else ""
     if len(records) > NAMED:
         return f"a mean over {len(records)} images{where}"
     parts = []
     for name, record in records.items():
-        said = {}
-        for net in reversed(record["metrics"]["nets"]):
-            said[net["variant"]] = "nowhere" if net["focuses_at"] is None else str(net["focuses_at"])
+        said: dict[str, str] = {}
+        for net in reversed(record.metrics.nets):
+            said[net.variant] = "nowhere" if net.focuses_at is None else str(net.focuses_at)
         parts.append(f"{name}: {said[OURS]} against {said[BASELINE]}")
     return f"in {', '.join(parts)}{where}"

@@ -7,43 +7,44 @@ Near a multiple of 32: sizes that differ from one by at most a pixel. An algorit
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
+from hadaptive.record.kinds import SweepRecord, Swept
 
 MANY = "Parity-balanced is faster at many channels and small maps"
 NEAR = "Direct-indexing is faster near multiples of 32 pixels"
 MULTIPLE = 32  # threads of a warp
-Cells = Sequence[Mapping[str, Any]]
+DIRECT, PARITY = 0, 1  # places in a cell's times
 
 
 def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     """Each region's share of cells that the algorithm wins."""
-    record = read_record(record_path(spec, spec.sweep, results_root), spec.sweep, spec.scale)
+    record = read_record(record_path(spec, spec.sweep, results_root), spec.sweep, spec.scale, SweepRecord)
     if isinstance(record, Remark):
         yield from (Finding(said, None, record.text, measured=False) for said in (MANY, NEAR))
         return
-    panels: dict[str, Cells] = {
-        name: [cell for cell in record["metrics"][name] if cell["status"] == "done"] for name in ("a", "b")
-    }
-    channels, sizes = (sorted({cell[axis] for cell in panels["b"]}) for axis in ("channels", "size"))
+    yield from (replace(each, edited=record.edited) for each in _regions(record))
+
+
+def _regions(record: SweepRecord) -> Iterator[Finding]:
+    a, b = ([cell for cell in cells if cell.status == "done"] for cells in (record.metrics.a, record.metrics.b))
+    channels, sizes = {cell.channels or 0 for cell in b}, {cell.size for cell in b}
     few, large = (statistics.median(values) if values else 0 for values in (channels, sizes))
-    many = [cell for cell in panels["b"] if cell["channels"] > few and cell["size"] < large]
-    yield _won(MANY, many, "parity_balanced_us", "direct_indexing_us")
-    near = [cell for cell in (*panels["a"], *panels["b"]) if _near(cell["size"])]
-    yield _won(NEAR, near, "direct_indexing_us", "parity_balanced_us")
+    yield _won(MANY, [cell for cell in b if (cell.channels or 0) > few and cell.size < large], PARITY)
+    yield _won(NEAR, [cell for cell in (*a, *b) if _near(cell.size)], DIRECT)
 
 
 def _near(size: int) -> bool:
     return size > 1 and min(size % MULTIPLE, -size % MULTIPLE) <= 1
 
 
-def _won(said: str, cells: Cells, one: str, other: str) -> Finding:
+def _won(said: str, cells: Sequence[Swept], scheme: int) -> Finding:
     if not cells:
         return Finding(said, None, "no such cell was measured", measured=False)
-    won = sum(cell[one] < cell[other] for cell in cells)
+    won = sum(cell.times_us[scheme] < cell.times_us[1 - scheme] for cell in cells)
     return Finding(said, 2 * won > len(cells), f"in {won} of {len(cells)} cells")

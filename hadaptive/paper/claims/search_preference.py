@@ -10,6 +10,7 @@ from hadaptive.paper.cells import Remark, look_up, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import ClaimsSpec, record_ids, record_path
+from hadaptive.record.kinds import SearchRecord
 
 TABLE, SOURCE = "table3", "search"
 GHOST, DYSOFT, OTHERS = "ghost", "ach_dysoft", ("ach_dysig", "ach_dyalge")
@@ -36,9 +37,10 @@ def _finding(
         return Finding(said, None, "the space in params.yaml has no such layer", measured=False, paper=paper)
     if (why := table.why_not(row, SOURCE)) is not None:
         return Finding(said, None, why, measured=False, paper=paper)
-    margins = []
+    margins, edited = [], False
     for record_id in record_ids(table, row, SOURCE):
-        record = read_record(record_path(table, record_id, results_root), record_id, table.scale)
+        record = read_record(record_path(table, record_id, results_root), record_id, table.scale, SearchRecord)
+        edited |= not isinstance(record, Remark) and record.edited
         found = {name: look_up(record, f"confidence.{layer}.{name}") for name in (*more, *less)}
         numbers = {name: value for name, value in found.items() if not isinstance(value, Remark)}
         if len(numbers) < len(found):
@@ -54,7 +56,7 @@ def _finding(
         noise = statistics.stdev(margins)
         true = None if abs(mean) <= noise else mean > 0
         because += f", noise {noise:.2g} (deviation over seeds)"
-    return Finding(said, true, because, demonstration=stand_in, paper=paper)
+    return Finding(said, true, because, demonstration=stand_in, paper=paper, edited=edited)
 
 
 def _margin(numbers: dict[str, float], more: tuple[str, ...], less: tuple[str, ...]) -> float:

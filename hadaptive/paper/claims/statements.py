@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hadaptive.paper.cells import BY_HAND
 from hadaptive.paper.claims import expansion_cost, gradcam_focus, kernel_regions, product_variance, search_preference
 from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN, Compared, Greater, Nearer, Verdict
 from hadaptive.paper.claims.findings import Finding, Findings
@@ -161,7 +162,8 @@ def contradicted(judged: Sequence[Judged]) -> list[str]:
 def _of(finding: Finding) -> Verdict:
     verdict = {True: HOLDS, False: CONTRADICTED, None: NOISE if finding.measured else NOT_RUN}[finding.true]
     paper = {True: HOLDS, False: CONTRADICTED, None: ""}[finding.paper]
-    return Verdict(finding.said, verdict, finding.because, paper, finding.demonstration)
+    because = f"{finding.because}; {BY_HAND.text}" if finding.edited else finding.because
+    return Verdict(finding.said, verdict, because, paper, finding.demonstration)
 
 
 def _worst(verdicts: Sequence[str]) -> str:

@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from hadaptive.paper import operations
-from hadaptive.paper.cells import Record, Remark, read_record
+from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.expansion_cost import ratio
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.kinds import ExpansionsRecord, Point
 
 WAYS = {"pointwise": "Pointwise", "ghost": "Ghost", "ach": "ACH"}
 LOOKS = {"pointwise": (style.COLOURS[0], "o"), "ghost": (style.COLOURS[2], "s"), "ach": (style.OURS, "D")}
@@ -32,15 +33,15 @@ class Sweep:
     """What a figure goes over: the record's list, a point's place on the axis, m and n of the formulas there."""
 
     number: int
-    metric: str  # of the record, and of a point: "channels" or "ratios"
+    metric: Literal["channels", "ratios"]  # of the record
     label: str
-    place: Callable[[Any], float]
+    place: Callable[[Point], float]
     logarithmic: bool
 
 
-CHANNELS = Sweep(5, "channels", "Input channels", lambda point: float(point["channels"]), logarithmic=True)
+CHANNELS = Sweep(5, "channels", "Input channels", lambda point: float(point.channels), logarithmic=True)
 RATIOS = Sweep(
-    6, "ratios", "Expansion ratio", lambda point: point["ach"]["n"] / point["channels"], logarithmic=False
+    6, "ratios", "Expansion ratio", lambda point: point.ach.n / point.channels, logarithmic=False
 )  # as built: ACH's widths are m + k(k-1)/2
 
 
@@ -74,7 +75,7 @@ LINES: dict[Look, str] = {
 def draw(spec: FigureSpec, results_root: Path, sweep: Sweep) -> Drawn:
     """Three panels: multiply-accumulates, all floating-point operations, and what Ghost and ACH cost over pointwise."""
     (record_id,) = spec.records
-    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, ExpansionsRecord)
     made = style.figure(height_in=2.5)
     style.heading(made, spec, spec.about)
     axes = made.subplots(1, 3)
@@ -88,7 +89,7 @@ def draw(spec: FigureSpec, results_root: Path, sweep: Sweep) -> Drawn:
         for ax in axes:
             style.empty(ax, record.text)
         return Drawn(made, title, f"Empty, not measured: {record.text}. Scale {spec.scale}: {spec.about}.", rows)
-    points = record["metrics"][sweep.metric]
+    points: list[Point] = getattr(record.metrics, sweep.metric)
     _costs(axes[0], record, sweep, "macs_with_hadamard", 1)
     _costs(axes[1], record, sweep, "flops_all", 2)
     _over_pointwise(axes[2], points, sweep)
@@ -96,20 +97,29 @@ def draw(spec: FigureSpec, results_root: Path, sweep: Sweep) -> Drawn:
         _ticks(ax, points, sweep)
     _legend(made)
     rows += [
-        [str(point["channels"]), str(point["ratio"]), way, str(point[way]["n"]), str(point[way].get("k", "")),
-         *(str(point[way][name]) for name in COUNTS), f"{ratio(point, way):.6f}"]
+        [str(point.channels), str(point.ratio), way, str(point.way(way).n), _k(point, way),
+         *(str(_count(point, way, name)) for name in COUNTS), f"{ratio(point, way):.6f}"]
         for point in points for way in WAYS
     ]  # fmt: skip
     return Drawn(made, title, _alt(spec, points, sweep), rows)
 
 
-def _frame(points: list[Any], sweep: Sweep, value: Callable[[Any, str], float], ways: list[str]) -> dict[str, Any]:
+def _k(point: Point, way: str) -> str:
+    return str(point.ach.k) if way == "ach" else ""
+
+
+def _count(point: Point, way: str, name: str) -> int:
+    count: int = getattr(point.way(way), name)
+    return count
+
+
+def _frame(points: list[Point], sweep: Sweep, value: Callable[[Point, str], float], ways: list[str]) -> dict[str, Any]:
     """Points in long form, as seaborn takes them."""
     long = [(sweep.place(point), value(point, way), way) for point in points for way in ways]
     return {name: [each[n] for each in long] for n, name in enumerate(("place", "value", "way"))}
 
 
-def _marks(ax: Axes, points: list[Any], sweep: Sweep, value: Callable[[Any, str], float], ways: list[str]) -> None:
+def _marks(ax: Axes, points: list[Point], sweep: Sweep, value: Callable[[Point, str], float], ways: list[str]) -> None:
     import seaborn  # brings pandas: only where marks are drawn
 
     seaborn.scatterplot(
@@ -121,26 +131,26 @@ def _marks(ax: Axes, points: list[Any], sweep: Sweep, value: Callable[[Any, str]
     ax.set_ylabel("")
 
 
-def _between(points: list[Any], sweep: Sweep) -> tuple[Any, Any, Any]:
+def _between(points: list[Point], sweep: Sweep) -> tuple[Any, Any, Any]:
     """Places on the axis from end to end, and the formulas' m and n there, both real numbers."""
     start, end = sweep.place(points[0]), sweep.place(points[-1])
     if sweep.logarithmic:
         m = np.geomspace(start, end, 200)
-        return m, m, m * points[0]["ratio"]
+        return m, m, m * points[0].ratio
     times = np.linspace(start, end, 200)
-    m = np.full_like(times, points[0]["channels"])
+    m = np.full_like(times, points[0].channels)
     return times, m, m * times
 
 
-def _costs(ax: Axes, record: Record, sweep: Sweep, metric: str, operations_a_mac: int) -> None:
-    points = record["metrics"][sweep.metric]
+def _costs(ax: Axes, record: ExpansionsRecord, sweep: Sweep, metric: str, operations_a_mac: int) -> None:
+    points: list[Point] = getattr(record.metrics, sweep.metric)
     places, m, n = _between(points, sweep)
-    pixels = record["settings"]["image_size"] ** 2
+    pixels = record.settings.image_size**2
     for way, formula in FORMULAS.items():
         products = n - m if way == "ach" else 0  # a product is one operation, not two
         by_formula = (operations_a_mac * (formula(m, n) - products) + products) * pixels / GIGA
         ax.plot(places, by_formula, color=LOOKS[way][0], linewidth=0.8)
-    _marks(ax, points, sweep, lambda point, way: point[way][metric] / GIGA, list(WAYS))
+    _marks(ax, points, sweep, lambda point, way: _count(point, way, metric) / GIGA, list(WAYS))
     if sweep.logarithmic:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -149,7 +159,7 @@ def _costs(ax: Axes, record: Record, sweep: Sweep, metric: str, operations_a_mac
         ax.set_ylim(bottom=0)
 
 
-def _over_pointwise(ax: Axes, points: list[Any], sweep: Sweep) -> None:
+def _over_pointwise(ax: Axes, points: list[Point], sweep: Sweep) -> None:
     places, m, n = _between(points, sweep)
     for way, formulas in RATIO_FORMULAS.items():
         for look, formula in formulas:
@@ -160,16 +170,16 @@ def _over_pointwise(ax: Axes, points: list[Any], sweep: Sweep) -> None:
     ax.set_ylim(bottom=0)
 
 
-def _ticks(ax: Axes, points: list[Any], sweep: Sweep) -> None:
+def _ticks(ax: Axes, points: list[Point], sweep: Sweep) -> None:
     if sweep.logarithmic:
         ax.set_xscale("log")
-        numbers = [point["channels"] for point in points]
+        numbers = [point.channels for point in points]
         octaves = [number for number in numbers if number & (number - 1) == 0]
         ax.set_xticks(octaves, [str(number) for number in octaves], rotation=45)
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_xticks([], minor=True)
     else:
-        ax.set_xticks([point["ratio"] for point in points])
+        ax.set_xticks([point.ratio for point in points])
 
 
 def _legend(made: Any) -> None:
@@ -181,13 +191,13 @@ def _legend(made: Any) -> None:
     made.legend(handles=[*marks, *lines], loc="outside lower center", ncols=4, frameon=False, fontsize=6.5)
 
 
-def _alt(spec: FigureSpec, points: list[Any], sweep: Sweep) -> str:
+def _alt(spec: FigureSpec, points: list[Point], sweep: Sweep) -> str:
     """What the figure shows, in words, from the numbers in it."""
     first, last = points[0], points[-1]
     over = {
-        "channels": f"from {first['channels']} to {last['channels']} input channels, each expanded about "
-                    f"{first['ratio']} times",
-        "ratios": f"{first['channels']} input channels, expanded about {first['ratio']} to {last['ratio']} times",
+        "channels": f"from {first.channels} to {last.channels} input channels, each expanded about "
+                    f"{first.ratio} times",
+        "ratios": f"{first.channels} input channels, expanded about {first.ratio} to {last.ratio} times",
     }[sweep.metric]  # fmt: skip
     said = [
         f"Three plots of operations, {over}: multiply-accumulates (Hadamard products among them), all floating-point "
@@ -200,8 +210,8 @@ def _alt(spec: FigureSpec, points: list[Any], sweep: Sweep) -> str:
         for way in ("ghost", "ach")
     ]
     said.append(
-        f"ACH's width is m + k(k-1)/2, so the ratio is met to about k/2 channels; k from {first['ach']['k']} to "
-        f"{last['ach']['k']}. FLOPs count two for each multiply-accumulate and, in the marks alone, normalisation, "
+        f"ACH's width is m + k(k-1)/2, so the ratio is met to about k/2 channels; k from {first.ach.k} to "
+        f"{last.ach.k}. FLOPs count two for each multiply-accumulate and, in the marks alone, normalisation, "
         "activation and score as well."
     )
     return f"{' '.join(said)} Scale {spec.scale}: {spec.about}."

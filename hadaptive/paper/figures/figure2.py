@@ -6,7 +6,6 @@ As many stripes as there are channels, as many squares as there are products. Wh
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,6 +16,7 @@ from matplotlib.patches import Rectangle
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.kinds import AchExpansion, BottleneckLayer, StructureRecord
 
 WIDTH, HEIGHT = 11.0, 4.5
 MIDDLE, SCORES, BELOW = 1.85, 3.95, 0.32  # heights of the three paths
@@ -34,51 +34,54 @@ NAMES = {
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """One panel; empty, with the reason, without a record or where the net has no such module."""
     (record_id,) = spec.records
-    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, StructureRecord)
     made = style.figure(height_in=style.WIDTH_IN * HEIGHT / WIDTH)
     ax = made.subplots()
     title = f"Figure 2: the adaptive cross-Hadamard module, at scale {spec.scale}"
-    layers = [] if isinstance(record, Remark) else record["metrics"]["layers"]
-    places = [n for n, layer in enumerate(layers) if layer.get("expansion", {}).get("kind") == "ACH"]
-    if not places:
+    layers = [] if isinstance(record, Remark) else record.metrics.layers
+    found = [
+        (n, layer.expansion) for n, layer in enumerate(layers)
+        if isinstance(layer, BottleneckLayer) and isinstance(layer.expansion, AchExpansion)
+    ]  # fmt: skip
+    if not found:
         why = record.text if isinstance(record, Remark) else "the net has no such module"
         style.empty(ax, why)
         return Drawn(made, title, f"Empty: {why}. Scale {spec.scale}: {spec.about}.", [["part", "label"]])
-    ach, size = layers[places[0]]["expansion"], layers[places[0] - 1]["size"]
-    said = labels(ach, size)
+    place, ach = found[0]
+    said = labels(ach, layers[place - 1].size)
     _module(ax, ach, said)
     rows = [["part", "label"], *([part, text.replace("\n", ", ")] for part, text in said.items())]
-    return Drawn(made, title, _alt(spec, said, places[0]), rows)
+    return Drawn(made, title, _alt(spec, said, place), rows)
 
 
-def labels(ach: dict[str, Any], size: int) -> dict[str, str]:
+def labels(ach: AchExpansion, size: int) -> dict[str, str]:
     """What the diagram says of each part the module has, in its order; `ach` is `cross_hadamard`'s description."""
-    C, k, products, out = (ach[name] for name in ("channels", "k", "products", "out"))
+    C, k, products, out = ach.channels, ach.k, ach.products, ach.out
     said = {"input": f"{C} × {size} × {size}"}  # noqa: RUF001
-    if ach["pointwise"]:
-        said["pointwise"] = f"{ach['pointwise']}×{ach['pointwise']} conv\n{C} → {C}"  # noqa: RUF001
-    said["bn"] = NAMES.get(ach["bn"], ach["bn"])
-    if ach["score"]:
-        kernel = f"\nkernel {ach['score_kernel']}" if ach["score_kernel"] else ""
-        said["score"] = NAMES.get(ach["score"], ach["score"]) + kernel
+    if ach.pointwise:
+        said["pointwise"] = f"{ach.pointwise}×{ach.pointwise} conv\n{C} → {C}"  # noqa: RUF001
+    said["bn"] = NAMES.get(ach.bn, ach.bn)
+    if ach.score:
+        kernel = f"\nkernel {ach.score_kernel}" if ach.score_kernel else ""
+        said["score"] = NAMES.get(ach.score, ach.score) + kernel
         said["choice"] = {
             "gumbel": "training: Gumbel top-k\ninference: top-k", "topk": "top-k",
-        }[ach["selection"]]  # fmt: skip
-    said["selected"] = f"k = {k}" if ach["score"] else f"the first {k}"
-    if ach["product_of"] != "normalised":
+        }[ach.selection]  # fmt: skip
+    said["selected"] = f"k = {k}" if ach.score else f"the first {k}"
+    if ach.product_of != "normalised":
         said["selected"] += ", not\nnormalised"
     said["products"] = f"all pairs ⊙\n{k}·{k - 1}/2 = {products}"
-    said["norm"] = NAMES.get(ach["norm"], ach["norm"])
+    said["norm"] = NAMES.get(ach.norm, ach.norm)
     said["output"] = f"{out} × {size} × {size}"  # noqa: RUF001
     return said
 
 
-def _module(ax: Axes, ach: dict[str, Any], said: dict[str, str]) -> None:
+def _module(ax: Axes, ach: AchExpansion, said: dict[str, str]) -> None:
     diagram.canvas(ax, WIDTH, HEIGHT)
     colours, chosen = _colours(ach)
-    mixed = [colours[chosen.index(n)] if n in chosen else UNCHOSEN for n in range(ach["channels"])]
+    mixed = [colours[chosen.index(n)] if n in chosen else UNCHOSEN for n in range(ach.channels)]
     top, bottom = MIDDLE + TALL / 2, MIDDLE - TALL / 2
-    diagram.channels(ax, INPUT, bottom, STACK, TALL, [UNCHOSEN] * ach["channels"])
+    diagram.channels(ax, INPUT, bottom, STACK, TALL, [UNCHOSEN] * ach.channels)
     diagram.channels(ax, MIXED, bottom, STACK, TALL, mixed)
     diagram.channels(ax, SELECTED, MIDDLE - SHORT / 2, STACK, SHORT, colours)
     diagram.channels(ax, OUTPUT, bottom, STACK, TALL, mixed + _triangle(ax, colours))
@@ -115,11 +118,11 @@ def _words(ax: Axes, x: float, y: float, text: str, va: str) -> None:
     ax.text(x, y, text, ha="center", va=va, fontsize=6.5, linespacing=1.15)
 
 
-def _colours(ach: dict[str, Any]) -> tuple[list[str], list[int]]:
+def _colours(ach: AchExpansion) -> tuple[list[str], list[int]]:
     """A colour for each chosen channel, and which those are: spread evenly, or the first where the choice is fixed."""
-    k, C = ach["k"], ach["channels"]
+    k, C = ach.k, ach.channels
     colours = [to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0.05, 0.95, k))]
-    return colours, [n * C // k + C // (2 * k) for n in range(k)] if ach["score"] else list(range(k))
+    return colours, [n * C // k + C // (2 * k) for n in range(k)] if ach.score else list(range(k))
 
 
 def _triangle(ax: Axes, colours: list[str]) -> list[str]:

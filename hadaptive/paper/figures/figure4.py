@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -13,6 +12,7 @@ from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.figures.figure2 import NAMES
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.kinds import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
 
 WIDTH, HEIGHT = 11.0, 6.2
 LAYERS, LAYER = 4.35, 1.9  # middle and height of the row of layers
@@ -26,7 +26,7 @@ KINDS = {"CNA": "convolution, norm, activation", "Ghost": "bottleneck with Ghost
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """A row of layers by stage, beneath it the two kinds of bottleneck; empty, with the reason, without a record."""
     (record_id,) = spec.records
-    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, StructureRecord)
     made = style.figure(height_in=style.WIDTH_IN * HEIGHT / WIDTH)
     ax = made.subplots()
     title = f"Figure 4: architecture of {{}}, at scale {spec.scale}"
@@ -34,56 +34,57 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     if isinstance(record, Remark):
         style.empty(ax, record.text)
         return Drawn(made, title.format("the net"), f"Empty: {record.text}. Scale {spec.scale}: {spec.about}.", rows)
-    layers, image = record["metrics"]["layers"], record["settings"]["image_size"]
+    layers, image = record.metrics.layers, record.settings.image_size
     named = stages(layers)
     diagram.canvas(ax, WIDTH, HEIGHT)
     _row(ax, layers, named, image)
     _key(ax)
+    bottlenecks = [each for each in layers if isinstance(each, BottleneckLayer)]
     shown = [
-        next((each for each in layers if kind(each) == name and each["residual"]), None) for name in ("ACH", "Ghost")
+        next((each for each in bottlenecks if kind(each) == name and each.residual), None) for name in ("ACH", "Ghost")
     ]
     for layer, y in zip(shown, INSIDE, strict=True):
         if layer is not None:
             _bottleneck(ax, layer, y)
     rows += [
-        [str(each["layer"]), kind(each), label(each), str(each["out"]), str(each["size"]), stage]
+        [str(each.layer), kind(each), label(each), str(each.out), str(each.size), stage]
         for stage, members in named for each in members
     ]  # fmt: skip
-    return Drawn(made, title.format(record["model"]), _alt(spec, named, record), rows)
+    return Drawn(made, title.format(record.model), _alt(spec, named, record), rows)
 
 
-def kind(layer: dict[str, Any]) -> str:
+def kind(layer: Layer) -> str:
     """CNA, Ghost, ACH or FN."""
-    return layer["expansion"]["kind"] if layer["module"] == "AB" else str(layer["module"])
+    return layer.expansion.kind if isinstance(layer, BottleneckLayer) else layer.module
 
 
-def label(layer: dict[str, Any]) -> str:
+def label(layer: Layer) -> str:
     """What stands in a layer's box."""
-    if layer["module"] == "FN":
-        return f"pool, FN {layer['hidden']}, {layer['out']}"
-    kernel = f"{layer['kernel']}×{layer['kernel']}"  # noqa: RUF001
-    if layer["module"] == "CNA":
+    if isinstance(layer, HeadLayer):
+        return f"pool, FN {layer.hidden}, {layer.out}"
+    kernel = f"{layer.kernel}×{layer.kernel}"  # noqa: RUF001
+    if isinstance(layer, ConvolutionLayer):
         return f"conv {kernel}"
-    expansion = layer["expansion"]
-    how = f"k = {expansion['k']}" if expansion["kind"] == "ACH" else f"{expansion['times']:g} times"
-    return f"{expansion['kind']}, {how}; {kernel}"
+    expansion = layer.expansion
+    how = f"k = {expansion.k}" if isinstance(expansion, AchExpansion) else f"{expansion.times:g} times"
+    return f"{expansion.kind}, {how}; {kernel}"
 
 
-def stages(layers: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def stages(layers: list[Layer]) -> list[tuple[str, list[Layer]]]:
     """The layers from one downsampling to the next, named as the paper does: stem, stage 1 ..., head."""
-    body = [layer for layer in layers if layer["module"] != "FN"]
+    body = [layer for layer in layers if not isinstance(layer, HeadLayer)]
     halved = 0
     numbers = []
     for layer in body:
-        halved += layer["stride"] > 1
+        halved += layer.stride > 1
         numbers.append(halved)
-    found = []
+    found: list[tuple[str, list[Layer]]] = []
     for number, members in groupby(zip(numbers, body, strict=True), key=lambda pair: pair[0]):
         found.append(("stem" if number <= 1 else f"stage {number - 1}", [layer for _, layer in members]))
-    return [*found, ("head", [layer for layer in layers if layer["module"] == "FN"])]
+    return [*found, ("head", [layer for layer in layers if isinstance(layer, HeadLayer)])]
 
 
-def _places(named: list[tuple[str, list[dict[str, Any]]]]) -> Iterator[tuple[str, list[tuple[float, dict[str, Any]]]]]:
+def _places(named: list[tuple[str, list[Layer]]]) -> Iterator[tuple[str, list[tuple[float, Layer]]]]:
     """The middle of every layer's box, with a gap between stages."""
     gap, start = 0.14, 0.75
     count = sum(len(members) for _, members in named)
@@ -94,53 +95,53 @@ def _places(named: list[tuple[str, list[dict[str, Any]]]]) -> Iterator[tuple[str
         x += len(members) * each + gap
 
 
-def _row(ax: Axes, layers: list[dict[str, Any]], named: list[tuple[str, list[dict[str, Any]]]], image: int) -> None:
+def _row(ax: Axes, layers: list[Layer], named: list[tuple[str, list[Layer]]], image: int) -> None:
     placed = list(_places(named))
     flat = [x for _, members in placed for x, _ in members]
     wide = 0.8 * min(after - before for before, after in pairwise(flat))
     top, bottom = LAYERS + LAYER / 2, LAYERS - LAYER / 2
-    ax.text(0.36, LAYERS, f"image\n{layers[0]['in']} channels\n{image} px", ha="center", va="center", fontsize=6)
+    ax.text(0.36, LAYERS, f"image\n{layers[0].in_} channels\n{image} px", ha="center", va="center", fontsize=6)
     flow = bottom - 0.22
     diagram.arrow(ax, [(0.1, flow), (WIDTH - 0.02, flow)])
     for stage, members in placed:
         left, right = members[0][0] - wide / 2, members[-1][0] + wide / 2
         ax.plot([left, right], [top + 0.3] * 2, color=style.INK, linewidth=diagram.LINE_PT)
-        size = members[-1][1]["size"]
+        size = members[-1][1].size
         said = stage if stage == "head" else f"{stage}\n{size} px"
         ax.text((left + right) / 2, top + 0.36, said, ha="center", va="bottom", fontsize=6.5, linespacing=1.1)
         for x, layer in members:
             diagram.box(ax, x, LAYERS, wide, LAYER, label(layer), colour=COLOURS[kind(layer)], size=6.5, rotation=90)
-            if layer.get("stride", 1) > 1:
+            if not isinstance(layer, HeadLayer) and layer.stride > 1:
                 ax.plot([x], [top + 0.14], marker="v", markersize=3.2, color=style.INK)
-            ax.text(x, flow, str(layer["out"]), ha="center", va="center", fontsize=6,
+            ax.text(x, flow, str(layer.out), ha="center", va="center", fontsize=6,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
 
 
-def _bottleneck(ax: Axes, layer: dict[str, Any], y: float) -> None:
+def _bottleneck(ax: Axes, layer: BottleneckLayer, y: float) -> None:
     """A bottleneck from inside: expansion, depthwise convolution, projection, and the input that is added."""
-    expansion, kernel = layer["expansion"], layer["kernel"]
+    expansion, kernel = layer.expansion, layer.kernel
     size = f"{kernel}×{kernel}"  # noqa: RUF001
-    if expansion["kind"] == "ACH":
-        how = f"ACH, k = {expansion['k']}, {NAMES.get(expansion['norm'], expansion['norm'])}\n"
-        how += f"{expansion['channels']} and {expansion['products']} products"
+    if isinstance(expansion, AchExpansion):
+        how = f"ACH, k = {expansion.k}, {NAMES.get(expansion.norm, expansion.norm)}\n"
+        how += f"{expansion.channels} and {expansion.products} products"
     else:
-        cheap = f"{expansion['kernel']}×{expansion['kernel']}"  # noqa: RUF001
-        how = f"Ghost\n{expansion['s']} by 1×1, {layer['width'] - expansion['s']} by {cheap}"  # noqa: RUF001
+        cheap = f"{expansion.kernel}×{expansion.kernel}"  # noqa: RUF001
+        how = f"Ghost\n{expansion.s} by 1×1, {layer.width - expansion.s} by {cheap}"  # noqa: RUF001
     steps = (
-        (how, COLOURS[expansion["kind"]], layer["width"]),
-        (f"depthwise {size}\nhardswish", style.COLOURS[0], layer["width"]),
-        ("1×1 conv", style.COLOURS[0], layer["out"]),  # noqa: RUF001
+        (how, COLOURS[expansion.kind], layer.width),
+        (f"depthwise {size}\nhardswish", style.COLOURS[0], layer.width),
+        ("1×1 conv", style.COLOURS[0], layer.out),  # noqa: RUF001
     )
-    ax.text(0.1, y, f"layer {layer['layer']}", ha="left", va="center", fontsize=6.5)
+    ax.text(0.1, y, f"layer {layer.layer}", ha="left", va="center", fontsize=6.5)
     wide, between, start = 2.4, 0.55, 1.0
     x, left = start + between + wide / 2, start
-    for text, colour, out in (("", "", layer["in"]), *steps):
+    for text, colour, out in (("", "", layer.in_), *steps):
         if text:
             diagram.box(ax, x, y, wide, 0.62, text, colour=colour)
             left, x = x + wide / 2, x + wide + between
         diagram.arrow(ax, [(left, y), (left + between, y)])
         ax.text(left + between / 2 - 0.03, y + 0.05, str(out), ha="center", va="bottom", fontsize=6)
-    if layer["residual"]:
+    if layer.residual:
         centre, around = left + between + 0.12, y - 0.47
         diagram.arrow(ax, [(start + 0.1, y), (start + 0.1, around), (centre, around), (centre, y - 0.12)])
         diagram.plus(ax, centre, y, 0.12)
@@ -157,13 +158,13 @@ def _key(ax: Axes) -> None:
     ax.text(x + 0.26, KEY, "halves the size", ha="left", va="center", fontsize=6.5)
 
 
-def _alt(spec: FigureSpec, named: list[tuple[str, list[dict[str, Any]]]], record: Any) -> str:
+def _alt(spec: FigureSpec, named: list[tuple[str, list[Layer]]], record: StructureRecord) -> str:
     """What the diagram shows, in words, from the record."""
-    image = record["settings"]["image_size"]
-    said = [f"Diagram of {record['model']}, variant {record['variant']}, from an image of {image} px."]
+    image = record.settings.image_size
+    said = [f"Diagram of {record.model}, variant {record.variant}, from an image of {image} px."]
     for stage, members in named:
-        each = "; ".join(f"{layer['layer']}: {label(layer)} to {layer['out']} channels" for layer in members)
-        said.append(f"{stage.capitalize()}, {members[-1]['size']} px: {each}.")
+        each = "; ".join(f"{layer.layer}: {label(layer)} to {layer.out} channels" for layer in members)
+        said.append(f"{stage.capitalize()}, {members[-1].size} px: {each}.")
     said.append(
         "Beneath, a bottleneck with ACH and one with Ghost from inside: expansion, depthwise convolution, 1x1 "
         "convolution; the input is added."

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from hadaptive.paper.cells import Record, Remark, read_record
+from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.kinds import SweepRecord, Swept
 
 EPSILON_US = 1e-6
 TICKS = 10  # labels an axis, at most
@@ -38,35 +39,35 @@ def difference(a_us: float, b_us: float) -> float:
     return (a_us - b_us) / (a_us + b_us + EPSILON_US)
 
 
-def panel(letter: str, row: str, label: str, record: Record | Remark) -> Panel:
+def panel(letter: str, row: str, label: str, record: SweepRecord | Remark) -> Panel:
     """A panel out of the record's cells; without a usable record it is empty, with the reason."""
-    cells = None if isinstance(record, Remark) else record.get("metrics", {}).get(letter)
+    cells: list[Swept] = [] if isinstance(record, Remark) else getattr(record.metrics, letter)
     if not cells:
         why = record.text if isinstance(record, Remark) else "not recorded"
         return Panel(letter, row, label, [], [], np.empty((0, 0)), [why], [])
-    rows, sizes = (sorted({cell[key] for cell in cells}) for key in (row, "size"))
+    rows, sizes = (sorted({getattr(cell, key) for cell in cells}) for key in (row, "size"))
     values = np.full((len(rows), len(sizes)), np.nan)
     reasons, table = [], []
     for cell in cells:
-        times = [cell.get(f"{scheme}_us") for scheme in SCHEMES]
-        value = math.nan
-        if cell["status"] == "done":
-            value = values[rows.index(cell[row]), sizes.index(cell["size"])] = difference(*times)
+        times = [getattr(cell, f"{scheme}_us") for scheme in SCHEMES]
+        value, number = math.nan, getattr(cell, row)
+        if cell.status == "done":
+            value = values[rows.index(number), sizes.index(cell.size)] = difference(*cell.times_us)
         else:
-            reasons.append(cell["status"])
+            reasons.append(cell.status)
         written = ["" if time is None else f"{time:.10g}" for time in times]
         shown = "" if math.isnan(value) else f"{value:.6f}"
-        reason = "" if cell["status"] == "done" else cell["status"]
-        table.append([letter, row, str(cell[row]), str(cell["size"]), *written, shown, reason])
+        reason = "" if cell.status == "done" else cell.status
+        table.append([letter, row, str(number), str(cell.size), *written, shown, reason])
     return Panel(letter, row, label, rows, sizes, values, list(dict.fromkeys(reasons)), table)
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """The figure; both maps share one scale, symmetric about zero."""
     (record_id,) = spec.records
-    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
-    settings = {} if isinstance(record, Remark) else record.get("settings", {})
-    device = "" if isinstance(record, Remark) else record.get("metrics", {}).get("device", "")
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, SweepRecord)
+    settings = {} if isinstance(record, Remark) else record.settings
+    device = "" if isinstance(record, Remark) else record.metrics.device
     panels = [
         panel("a", "batch", "Batch size", record),
         panel("b", "channels", "Channels", record),

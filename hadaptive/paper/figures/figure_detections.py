@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.kinds import Detected, DetectionRecord, Sample, ScoredBox
 
 COLUMNS = 4
 LEAST_SCORE = 0.3  # below it a detection is drawn only where it is the image's best
@@ -52,56 +54,55 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     return Drawn(made, title, _alt(spec, samples, why), table)
 
 
-def shown(sample: dict[str, Any]) -> list[dict[str, Any]]:
+def shown(sample: Sample) -> list[ScoredBox]:
     """The detections of a sample that are drawn: scored `LEAST_SCORE` or more, at least the best, at most `MOST`."""
-    found: list[dict[str, Any]] = sample["found"]
-    return [each for n, each in enumerate(found[:MOST]) if n == 0 or each["score"] >= LEAST_SCORE]
+    return [each for n, each in enumerate(sample.found[:MOST]) if n == 0 or each.score >= LEAST_SCORE]
 
 
-def _samples(spec: FigureSpec, results_root: Path) -> tuple[list[dict[str, Any]], str]:
+def _samples(spec: FigureSpec, results_root: Path) -> tuple[list[Sample], str]:
     """The samples of the record whose image is still there; or why there are none."""
     if not spec.records:
         return [], "no Hadaptive-Net trained for detection in this run"
     (record_id,) = spec.records
-    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+    record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, DetectionRecord)
     if isinstance(record, Remark):
         return [], record.text
-    samples = [each for each in record["metrics"].get("samples", []) if Path(each["image"]).is_file()]
+    samples = [each for each in record.metrics.samples if Path(each.image).is_file()]
     return samples, "" if samples else "the sample images are no longer where they were"
 
 
-def _panel(ax: Axes, sample: dict[str, Any]) -> list[list[str]]:
-    with Image.open(sample["image"]) as file:
+def _panel(ax: Axes, sample: Sample) -> list[list[str]]:
+    with Image.open(sample.image) as file:
         image = file.convert("RGB")
     width, height = image.size
     ax.imshow(image, interpolation="bilinear")
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    for each in sample["there"]:
+    for each in sample.there:
         for colour, look in (("#000000", "-"), (THERE, (0, (3, 2)))):  # seen on any ground
-            ax.add_patch(_box(each["box"], colour, look, 0.8))
+            ax.add_patch(_box(each.box, colour, look, 0.8))
     drawn = shown(sample)
     for each in reversed(drawn):
-        ax.add_patch(_box(each["box"], FOUND, "-", 1.2))
+        ax.add_patch(_box(each.box, FOUND, "-", 1.2))
     taken: list[tuple[float, float, float, float]] = []
     for each in drawn:
-        text = f"{each['class']} {each['score']:.2f}"
+        text = f"{each.class_} {each.score:.2f}"
         side = max(width, height) / PANEL_PT  # pixels of the image in a point of the page
-        place = _free(each["box"], (len(text) * 2.6 * side, 6.4 * side), (width, height), taken)
+        place = _free(each.box, (len(text) * 2.6 * side, 6.4 * side), (width, height), taken)
         if place is not None:
             taken.append(place)
             ax.text(
                 place[0], place[3], text, fontsize=5, color="#FFFFFF", ha="left", va="bottom", clip_on=True,
                 bbox={"facecolor": FOUND, "edgecolor": "none", "pad": 0.6},
             )  # fmt: skip
-    name = Path(sample["image"]).name
-    kinds = (("annotated", sample["there"]), ("detected", drawn))
+    name = Path(sample.image).name
+    kinds: tuple[tuple[str, Sequence[Detected]], ...] = (("annotated", sample.there), ("detected", drawn))
     return [
         [
             name,
             what,
-            each["class"],
-            f"{each['score']:.4f}" if "score" in each else "",
-            *(f"{v:.1f}" for v in each["box"]),
+            each.class_,
+            "" if each.score is None else f"{each.score:.4f}",
+            *(f"{v:.1f}" for v in each.box),
         ]
         for what, boxes in kinds
         for each in boxes
@@ -129,7 +130,7 @@ def _box(box: list[float], colour: str, look: Any, width: float) -> Rectangle:
     return Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=look, linewidth=width)
 
 
-def _alt(spec: FigureSpec, samples: list[dict[str, Any]], why: str) -> str:
+def _alt(spec: FigureSpec, samples: list[Sample], why: str) -> str:
     """What the figure shows, in words, from the numbers in it."""
     said = [
         f"Sample images of the test data with their annotated objects and what the net detects with a score of "
@@ -138,8 +139,8 @@ def _alt(spec: FigureSpec, samples: list[dict[str, Any]], why: str) -> str:
     if not samples:
         said.append(f"Empty, not measured: {why}.")
     for sample in samples:
-        names = ", ".join(f"{each['class']} {each['score']:.2f}" for each in shown(sample)) or "nothing"
-        there = ", ".join(each["class"] for each in sample["there"]) or "nothing"
-        said.append(f"{Path(sample['image']).name}: {there} annotated, {names} detected.")
+        names = ", ".join(f"{each.class_} {each.score:.2f}" for each in shown(sample)) or "nothing"
+        there = ", ".join(each.class_ for each in sample.there) or "nothing"
+        said.append(f"{Path(sample.image).name}: {there} annotated, {names} detected.")
     marked = "Demonstration, not a result. " if spec.demonstration else ""
     return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."

@@ -10,9 +10,10 @@ from typing import Any
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch
 
-from hadaptive.paper.cells import Record, Remark, read_record
+from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.kinds import Confidences, SearchRecord
 from hadaptive.space import Candidate, Space
 
 WORDS = {"ghost": "Ghost", "ach": "ACH"}
@@ -26,11 +27,11 @@ Curve = Mapping[str, Mapping[str, list[float]]]  # layer -> candidate -> percent
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """A strip a space, in it a panel a layer: the shares of its candidates, stacked, by epoch; means over seeds."""
-    found: dict[str, list[Record]] = {}
+    found: dict[str, list[SearchRecord]] = {}
     reasons: dict[str, str] = {}
     for record_id in spec.records:
         name = record_id.split("/")[1]
-        record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
+        record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, SearchRecord)
         if isinstance(record, Remark):
             reasons.setdefault(name, record.text)
             found.setdefault(name, [])
@@ -50,7 +51,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
             _empty(strip, name, reasons[name])
             said.append(f"{name}: not measured, {reasons[name]}.")
             continue
-        space, curve = Space.model_validate(records[0]["run"]["space"]), _curve(records)
+        space, curve = records[0].run.space, _curve(records)
         _strip(strip, name, space, curve)
         rows += _numbers(name, space, curve, len(records))
         said.append(f"{name}: at the end {_ends(curve)}.")
@@ -59,18 +60,15 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     return Drawn(made, f"Confidence over the epochs of the architecture search at scale {spec.scale}", alt, rows)
 
 
-def _curve(records: list[Record]) -> Curve:
+def _curve(records: list[SearchRecord]) -> Curve:
     """Means over seeds."""
-    first = records[0]["curve"][0]["confidence"]
+    epochs: list[list[Confidences]] = [
+        [epoch.confidence for epoch in each if epoch.confidence is not None]
+        for each in zip(*(record.curve for record in records), strict=False)
+    ]
     return {
-        layer: {
-            name: [
-                statistics.fmean(record["curve"][n]["confidence"][layer][name] for record in records)
-                for n in range(len(records[0]["curve"]))
-            ]
-            for name in rivals
-        }
-        for layer, rivals in sorted(first.items(), key=lambda item: int(item[0]))
+        layer: {name: [statistics.fmean(one[layer][name] for one in each) for each in epochs] for name in rivals}
+        for layer, rivals in sorted(epochs[0][0].items(), key=lambda item: int(item[0]))
     }
 
 

@@ -23,6 +23,8 @@ from PIL import Image
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.record.files import DAMAGED
+from hadaptive.record.kinds import ExplainedLayer, ExplainedNet, ExplainRecord
 
 LABELS = {"all_ghost": "All Ghost", "dysoft": "With ACH"}  # the paper's order
 COLUMNS = 8  # a band of the page: first the photo, then layers
@@ -36,39 +38,50 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     number = spec.figure.removeprefix("figure")
     title = f"Figure {number} at scale {spec.scale}"
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    record: Any = Remark.of(spec.about)
+    record: ExplainRecord | Remark = Remark.of(spec.about)
     for record_id in spec.records:
-        record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale)
-    if isinstance(record, Remark):
+        record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, ExplainRecord)
+    shown = record if isinstance(record, Remark) else _decoded(record.metrics.image.shown_jpeg)
+    if isinstance(record, Remark) or isinstance(shown, Remark):
+        why = record if isinstance(record, Remark) else shown
+        assert isinstance(why, Remark)
         made = style.figure(height_in=1.2)
         made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
-        _empty(made.subplots(), f"not measured: {record.text}")
-        return Drawn(made, title, f"{marked}Empty, not measured: {record.text}. Scale {spec.scale}: {spec.about}.", [])
-    nets = _first_seed(record["metrics"]["nets"])
-    made = _grid(record, nets)
+        _empty(made.subplots(), f"not measured: {why.text}")
+        return Drawn(made, title, f"{marked}Empty, not measured: {why.text}. Scale {spec.scale}: {spec.about}.", [])
+    nets = _first_seed(record.metrics.nets)
+    made = _grid(record, shown, nets)
     made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
     rows = [["variant", "seed", "predicted", "layer", "name", "operator", "downsamples", *NUMBERS, "focused_from_here"]]
     rows += [
         [
-            net["variant"], str(net["seed"]), net["predicted"] or "", str(layer["layer"]), layer["name"],
-            layer["operator"], _yes(layer["downsamples"]), *(_said(layer[key]) for key in NUMBERS),
-            _yes(layer["layer"] == net["focuses_at"]),
+            net.variant, str(net.seed), net.predicted or "", str(layer.layer), layer.name,
+            layer.operator, _yes(layer.downsamples), *(_said(getattr(layer, key)) for key in NUMBERS),
+            _yes(layer.layer == net.focuses_at),
         ]
-        for net in record["metrics"]["nets"]
-        for layer in net["layers"]
+        for net in record.metrics.nets
+        for layer in net.layers
     ]  # fmt: skip
     return Drawn(made, title, f"{marked}{_alt(nets)} Scale {spec.scale}: {spec.about}.", rows)
 
 
-def _first_seed(nets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = {variant: [net for net in nets if net["variant"] == variant] for variant in LABELS}
-    return [min(mine, key=lambda net: int(net["seed"])) for mine in found.values() if mine]
+def _decoded(jpeg: str) -> Image.Image | Remark:
+    try:
+        shown = Image.open(io.BytesIO(base64.b64decode(jpeg)))
+        shown.load()
+    except (OSError, ValueError, SyntaxError):  # what Pillow raises for a file that is cut short or altered
+        return Remark.of(DAMAGED)
+    return shown
 
 
-def _grid(record: dict[str, Any], nets: list[dict[str, Any]]) -> Any:
-    shown = Image.open(io.BytesIO(base64.b64decode(record["metrics"]["image"]["shown_jpeg"])))
+def _first_seed(nets: list[ExplainedNet]) -> list[ExplainedNet]:
+    found = {variant: [net for net in nets if net.variant == variant] for variant in LABELS}
+    return [min(mine, key=lambda net: net.seed) for mine in found.values() if mine]
+
+
+def _grid(record: ExplainRecord, shown: Image.Image, nets: list[ExplainedNet]) -> Any:
     photo, grey = np.asarray(shown), np.asarray(shown.convert("L"))
-    layers = len(nets[0]["layers"])
+    layers = len(nets[0].layers)
     bands = -(-(layers + 1) // COLUMNS)
     made = style.figure(height_in=0.55 + bands * len(nets) * 0.82)
     made.set_layout_engine("constrained", w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
@@ -76,19 +89,19 @@ def _grid(record: dict[str, Any], nets: list[dict[str, Any]]) -> Any:
     for ax in axes.flat:
         ax.set_axis_off()
     for n, net in enumerate(nets):
-        for place, layer in enumerate(net["layers"], 1):
+        for place, layer in enumerate(net.layers, 1):
             band, column = divmod(place, COLUMNS)
-            _tile(axes[band * len(nets) + n, column], grey, layer, layer["layer"] == net["focuses_at"])
+            _tile(axes[band * len(nets) + n, column], grey, layer, layer.layer == net.focuses_at)
         for band in range(bands):
             ax = axes[band * len(nets) + n, 0]
-            ax.text(-0.12, 0.5, LABELS[net["variant"]], rotation=90, ha="right", va="center", transform=ax.transAxes)
-    for place, layer in enumerate(nets[-1]["layers"], 1):
+            ax.text(-0.12, 0.5, LABELS[net.variant], rotation=90, ha="right", va="center", transform=ax.transAxes)
+    for place, layer in enumerate(nets[-1].layers, 1):
         band, column = divmod(place, COLUMNS)
-        arrow = " ↓" if layer["downsamples"] else ""
+        arrow = " ↓" if layer.downsamples else ""
         axes[band * len(nets), column].set_title(
-            f"{place} {layer['operator']}{arrow}", fontsize=7, pad=2 if band == 0 else 5
+            f"{place} {layer.operator}{arrow}", fontsize=7, pad=2 if band == 0 else 5
         )
-    _photo(axes[0, 0], photo, record["settings"]["subject"])
+    _photo(axes[0, 0], photo, record.settings.subject)
     _key(axes[1, 0])
     made.supxlabel(_key_line(nets), fontsize=7, color=style.FAINT)
     return made
@@ -101,8 +114,8 @@ def _overlay(grey: NDArray[np.uint8], values: NDArray[np.float32]) -> NDArray[np
     return np.asarray(SHARE * coloured + (1 - SHARE) * grey[..., None] / 255)
 
 
-def _tile(ax: Axes, grey: NDArray[np.uint8], layer: dict[str, Any], focuses: bool) -> None:
-    cam = np.frombuffer(base64.b64decode(layer["map"]["float16"]), "<f2").reshape(layer["map"]["shape"])
+def _tile(ax: Axes, grey: NDArray[np.uint8], layer: ExplainedLayer, focuses: bool) -> None:
+    cam = np.frombuffer(base64.b64decode(layer.map.float16), "<f2").reshape(layer.map.shape)
     ax.imshow(_overlay(grey, cam.astype(np.float32)), extent=SQUARE)
     if focuses:
         ax.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=style.COLOURS[1], linewidth=2.4))
@@ -140,40 +153,40 @@ def _empty(ax: Axes, said: str) -> None:
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
 
 
-def _area(layer: dict[str, Any]) -> str:
+def _area(layer: ExplainedLayer) -> str:
     """The number beneath a map; "off" where the greatest value is outside the subject's box."""
-    if layer["area"] is None:
+    if layer.area is None:
         return "zero"
-    return f"{layer['area']:.0%}{', off' if layer['on_subject'] is False else ''}"
+    return f"{layer.area:.0%}{', off' if layer.on_subject is False else ''}"
 
 
-def _key_line(nets: list[dict[str, Any]]) -> str:
-    off = any(layer["on_subject"] is False for net in nets for layer in net["layers"])
+def _key_line(nets: list[ExplainedNet]) -> str:
+    off = any(layer.on_subject is False for net in nets for layer in net.layers)
     key = "↓ downsampling. Beneath: area above half of the maximum" + (
         "; off: the maximum is outside the box." if off else "."
     )
-    if any(net["focuses_at"] for net in nets):
+    if any(net.focuses_at for net in nets):
         key += " Framed: from here on focused."
     return f"{key}\nAll Ghost has Ghost for ACH. {'; '.join(_prediction(net) for net in nets)}."
 
 
-def _prediction(net: dict[str, Any]) -> str:
-    if net["predicted"] is None:
-        return f"{LABELS[net['variant']]} predicts no class, its output is not finite"
-    return f"{LABELS[net['variant']]} predicts {net['predicted']!r} ({net['probability']:.0%})"
+def _prediction(net: ExplainedNet) -> str:
+    if net.predicted is None:
+        return f"{LABELS[net.variant]} predicts no class, its output is not finite"
+    return f"{LABELS[net.variant]} predicts {net.predicted!r} ({net.probability:.0%})"
 
 
-def _alt(nets: list[dict[str, Any]]) -> str:
+def _alt(nets: list[ExplainedNet]) -> str:
     """What the figure shows, in words, from the numbers in it."""
-    layers = nets[0]["layers"]
-    arrows = ", ".join(str(layer["layer"]) for layer in layers if layer["downsamples"])
+    layers = nets[0].layers
+    arrows = ", ".join(str(layer.layer) for layer in layers if layer.downsamples)
     said = [
         f"A photo, and over it the Grad-CAM maps of {len(layers)} layers of each of {len(nets)} nets, brighter where "
         f"the layer speaks for the predicted class; layers {arrows} downsample."
     ]
     for net in nets:
-        areas = "; ".join(_area(layer) for layer in net["layers"])
-        where = f"from layer {net['focuses_at']} on" if net["focuses_at"] else "nowhere"
+        areas = "; ".join(_area(layer) for layer in net.layers)
+        where = f"from layer {net.focuses_at} on" if net.focuses_at else "nowhere"
         said.append(
             f"{_prediction(net)} and focuses {where}; area above half of the maximum by layer (off: the maximum is "
             f"outside the subject's box): {areas}."

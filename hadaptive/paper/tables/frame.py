@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from hadaptive.paper.cells import Cell, Record, Remark, aggregate, look_up, read_record
+from hadaptive.paper.cells import Cell, R, Remark, aggregate, look_up, read_record
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import Row, TableSpec, record_ids, record_path
+from hadaptive.record import Record
 
 WORDS = ("said", "quoted")  # roles of columns that hold a row's words
 
@@ -90,9 +91,11 @@ class Records:
 
     def read(self, record_id: str) -> Record | Remark:
         if record_id not in self._read:
-            path = record_path(self.spec, record_id, self.root)
-            self._read[record_id] = read_record(path, record_id, self.spec.scale)
+            self._read[record_id] = self.read_as(Record, record_id)
         return self._read[record_id]
+
+    def read_as(self, kind: type[R], record_id: str) -> R | Remark:
+        return read_record(record_path(self.spec, record_id, self.root), record_id, self.spec.scale, kind)
 
     def of(self, source: str) -> Iterator[Record]:
         """The usable records of a source, in row order."""
@@ -115,7 +118,8 @@ class Records:
             number = look_up(self.read(record_id), column.metric.format(variant=row.variant))
             seed = record_id.rpartition("/")[2].replace("seed", "seed ")
             results[seed] = number if isinstance(number, Remark) else number * column.factor
-        return replace(aggregate(results), records=tuple(read))
+        edited = any(self.read(each).edited for each in read)
+        return replace(aggregate(results), records=tuple(read), edited=edited)
 
     def cells(self, columns: Sequence[Column]) -> dict[str, list[Cell]]:
         """All cells of some measured columns."""
@@ -125,10 +129,7 @@ class Records:
         """What the records of a source say at a path, each different value once: "1", or "1 or 2"."""
         found: dict[str, None] = {}
         for record in self.of(source):
-            value: object = record
-            for name in names:
-                value = value.get(name) if isinstance(value, dict) else None
-            if value is not None:
+            if (value := record.at(*names)) is not None:
                 found[str(value)] = None
         return " or ".join(found)
 
@@ -189,7 +190,8 @@ def _printed(text: str) -> Cell:
 
 def combined(cell: Cell, *of: Cell) -> Cell:
     """A cell computed from others: it was made from their records."""
-    return replace(cell, records=tuple(dict.fromkeys(each for one in of for each in one.records)))
+    records = tuple(dict.fromkeys(each for one in of for each in one.records))
+    return replace(cell, records=records, edited=any(one.edited for one in of))
 
 
 def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
@@ -197,4 +199,6 @@ def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
         return BLANK
     if ours.value is None or theirs.value is None:
         return Cell(remark=ours.remark if ours.value is None else theirs.remark)
-    return Cell.empty("no difference: not the same data") if stand_in else Cell(ours.value - theirs.value)
+    if stand_in:
+        return Cell.empty("no difference: not the same data")
+    return Cell(ours.value - theirs.value, edited=ours.edited)

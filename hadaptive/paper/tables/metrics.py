@@ -8,37 +8,47 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.spec import MetricsSpec, TableSpec, metrics_paths, record_ids, record_path
 from hadaptive.paper.tables import frames_of
+from hadaptive.record import EDITED, TrainingRecord
+from hadaptive.record.kinds import Epoch
 from hadaptive.records import write_json, write_text
 
 NOT_LEARNING = ("epoch", "lr", "examples_per_s", "wall_s")  # of a curve: settings and speeds
 
 
 def cells(spec: TableSpec, results_root: Path) -> dict[tuple[str, str], dict[str, float]]:
-    """The measured cells of a table that show a number, by row (model, variant) and column."""
+    """The measured cells of a table that show a number, by row (model, variant) and column.
+
+    Beside a cell of which a record was edited by hand stands `<column>_edited_by_hand`: 1.
+    """
     frame = frames_of(spec, results_root)[0]
     columns = [column for column in frame.columns if column.shown and column.role == "measured"]
     found: dict[tuple[str, str], dict[str, float]] = {}
     for n, row in enumerate(spec.rows):
-        values = {column.key: frame.cells[column.key][n].value for column in columns}
-        found[row.model, row.variant] = {key: value for key, value in values.items() if value is not None}
+        values: dict[str, float] = {}
+        for column in columns:
+            cell = frame.cells[column.key][n]
+            values |= {column.key: cell.value} if cell.value is not None else {}
+            values |= {f"{column.key}_edited_by_hand": 1.0} if cell.edited else {}
+        found[row.model, row.variant] = values
     return found
 
 
 def curves(spec: MetricsSpec, results_root: Path) -> Iterator[tuple[str, int, str, float]]:
     """(Run, epoch, quantity, value) of every finished training that a table reads, in the tables' order."""
     for record_id, table in dict(_trainings(spec)).items():
-        record = read_record(record_path(table, record_id, results_root), record_id, spec.scale)
-        for number, entry in enumerate([] if isinstance(record, Remark) else record.get("curve", []), 1):
-            for quantity, value in _numbers(entry).items():
-                yield record_id, entry.get("epoch", number), quantity, value
+        record = read_record(record_path(table, record_id, results_root), record_id, spec.scale, TrainingRecord)
+        if isinstance(record, Remark):
+            continue
+        name = f"{record_id} ({EDITED})" if record.edited else record_id
+        for number, epoch in enumerate(record.curve, 1):
+            for quantity, value in _numbers(epoch).items():
+                yield name, epoch.epoch or number, quantity, value
 
 
 def write(spec: MetricsSpec, results_root: Path) -> list[Path]:
@@ -69,9 +79,6 @@ def _trainings(spec: MetricsSpec) -> Iterator[tuple[str, TableSpec]]:
                     yield from ((record_id, table) for record_id in record_ids(table, row, name))
 
 
-def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        name: value
-        for name, value in entry.items()
-        if name not in NOT_LEARNING and type(value) in (int, float) and math.isfinite(value)
-    }
+def _numbers(epoch: Epoch) -> dict[str, float]:
+    values = sorted({**dict(epoch), **(epoch.model_extra or {})}.items())
+    return {name: value for name, value in values if name not in NOT_LEARNING and type(value) in (int, float)}

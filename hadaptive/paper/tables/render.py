@@ -86,7 +86,7 @@ def _csv_values(frame: Frame, column: Column, row: int) -> list[str]:
         column.key: cell.printed or value,
         f"{column.key}_std": std,
         f"{column.key}_n": str(cell.n),
-        f"{column.key}_reason": cell.remark.text if cell.remark else "",
+        f"{column.key}_reason": "; ".join(remark.text for remark in cell.remarks),
     }
     return [fields[name] for name in _csv_names(frame, column)]
 

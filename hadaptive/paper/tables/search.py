@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hadaptive.paper.cells import Cell, Record, Remark, aggregate, look_up
+from hadaptive.paper.cells import Cell, Remark, aggregate, look_up
 from hadaptive.paper.spec import TableSpec, record_ids
 from hadaptive.paper.tables import notes
 from hadaptive.paper.tables.frame import BLANK, Column, Frame, Note, Records, compare
+from hadaptive.record.kinds import SearchRecord
 from hadaptive.search.genotype import agreement, by_chance, chosen, mean
-from hadaptive.space import Space
 
 SOURCE = "search"
 DIGITS = {"table3": 2}  # the others are printed as integers
@@ -52,9 +52,9 @@ def _where(spec: TableSpec) -> str:
     return f" (the paper's Table {spec.table.removeprefix('table')})" if spec.table in PUBLISHED else f" ({spec.table})"
 
 
-def _finished(records: Records, ids: list[str]) -> dict[str, Record]:
+def _finished(records: Records, ids: list[str]) -> dict[str, SearchRecord]:
     """The searches that came to an end, by seed."""
-    read = {each.rpartition("/")[2].removeprefix("seed"): records.read(each) for each in ids}
+    read = {each.rpartition("/")[2].removeprefix("seed"): records.read_as(SearchRecord, each) for each in ids}
     return {seed: record for seed, record in read.items() if not isinstance(record, Remark)}
 
 
@@ -79,15 +79,15 @@ def _open(spec: TableSpec) -> bool:
     return spec.why_not(spec.rows[0], SOURCE) is None
 
 
-def stability(found: dict[str, Record]) -> str:
+def stability(found: dict[str, SearchRecord]) -> str:
     """How far seeds agree, in a sentence, and which net they find together."""
     each = list(found.values())
-    space = Space.model_validate(each[0]["run"]["space"])
-    names = chosen(space, mean([record["metrics"]["confidence"] for record in each]))
+    space = each[0].run.space
+    names = chosen(space, mean([record.confidence for record in each]))
     said = ", ".join(f"{n} {names[n]}" for n in space.searched())
     if len(each) < 2:
         return f"One seed: how stable the choice is cannot be told. Chosen: {said}."
-    choices = [record["metrics"]["chosen"] for record in each]
+    choices = [record.chosen for record in each]
     same = sum(len({choice[n] for choice in choices}) == 1 for n in space.searched())
     share, chance = agreement(choices, space.searched()), by_chance(space)
     return (
@@ -140,5 +140,5 @@ def _agreement(records: Records, n: int) -> Cell:
     found = list(_finished(records, record_ids(records.spec, row, SOURCE)).values())
     if len(found) < 2:
         return Cell.empty("one seed" if found else "not run")
-    layers = Space.model_validate(found[0]["run"]["space"]).searched()
-    return Cell(agreement([record["metrics"]["chosen"] for record in found], layers), n=len(found))
+    agrees = agreement([record.chosen for record in found], found[0].run.space.searched())
+    return Cell(agrees, n=len(found), edited=any(record.edited for record in found))

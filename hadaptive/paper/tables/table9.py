@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from hadaptive.paper.cells import Cell, Record, Remark
+from hadaptive.paper.cells import BY_HAND, Cell, Remark
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import Row, TableSpec
 from hadaptive.paper.tables.frame import Column, Frame, Note, Records
+from hadaptive.record.kinds import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
 
 SOURCE = "structure"
 EXPANSIONS = {"ACH": "Hada", "Ghost": "Ghost"}  # the paper's names
@@ -35,17 +35,18 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     """The layers in the paper's notation with their counts, and beside the paper's, each marked where both agree."""
     (net,) = spec.rows
     records = Records(spec, results_root)
-    why, record = spec.why_not(net, SOURCE), records.read(spec.source(SOURCE).record or "")
+    why, record = spec.why_not(net, SOURCE), records.read_as(StructureRecord, spec.source(SOURCE).record or "")
     found = Remark.of(why) if why is not None else record
     rows, cells = _unknown(net, found) if isinstance(found, Remark) else _layers(net, found)
     title = f"Layers of {net.label} (the paper's Table 9)."
+    edited = isinstance(found, StructureRecord) and found.edited
     frame = Frame(
         stem="table9",
         spec=spec.model_copy(update={"rows": tuple(rows)}),
         title=title,
         columns=(*_WORDS, *_COUNTS),
         cells=cells,
-        notes=(Note(SOURCE, NOTATION),),
+        notes=(Note(SOURCE, NOTATION), *([Note(SOURCE, f"{BY_HAND.text}.")] if edited else [])),
         rows_are="Layer",
     )
     return [frame, _compare(frame)]
@@ -56,17 +57,17 @@ def _unknown(net: Row, why: Remark) -> tuple[list[Row], dict[str, list[Cell]]]:
     return [row], {column.key: [Cell(remark=why)] for column in _COUNTS}
 
 
-def _layers(net: Row, record: Record) -> tuple[list[Row], dict[str, list[Cell]]]:
-    layers = record["metrics"]["layers"]
+def _layers(net: Row, record: StructureRecord) -> tuple[list[Row], dict[str, list[Cell]]]:
+    layers = record.metrics.layers
     rows = [
-        Row(model=net.model, variant=net.variant, label=str(layer["layer"]),
-            said={"module": layer["module"], "arguments": arguments(as_published(layer))})
+        Row(model=net.model, variant=net.variant, label=str(layer.layer),
+            said={"module": layer.module, "arguments": arguments(as_published(layer))})
         for layer in layers
     ]  # fmt: skip
     cells = {
         column.key: [
-            Cell(layer[column.metric] * column.factor, n=1, records=(record["id"],))
-            if column.metric in layer
+            Cell(getattr(layer, column.metric) * column.factor, n=1, records=(record.id,), edited=record.edited)
+            if hasattr(layer, column.metric)
             else Cell.empty("not expanded")
             for layer in layers
         ]
@@ -75,17 +76,18 @@ def _layers(net: Row, record: Record) -> tuple[list[Row], dict[str, list[Cell]]]
     return rows, cells
 
 
-def as_published(layer: Mapping[str, Any]) -> dict[str, str]:
+def as_published(layer: Layer) -> dict[str, str]:
     """A layer of the record in the columns of published/table9.csv."""
-    found = {"in": str(layer["in"]), "out": str(layer["out"])}
-    if layer["module"] == "FN":
-        return {**found, "module": "FN", "expand": f"hidden {layer['hidden']}, dropout {layer['dropout']:g}"}
-    found |= {"kernel": str(layer["kernel"]), "stride": str(layer["stride"])}
-    if layer["module"] == "CNA":
-        return {**found, "module": "CNA", "norm": layer["norm"], "act": layer["act"] or ""}
-    expansion = layer["expansion"]
-    amount = str(expansion["k"]) if expansion["kind"] == "ACH" else f"{expansion['times']:.1f}"
-    return {**found, "module": "AB", "expand": f"{EXPANSIONS[expansion['kind']]} {amount}"}
+    found = {"in": str(layer.in_), "out": str(layer.out), "module": layer.module}
+    match layer:
+        case HeadLayer():
+            return {**found, "expand": f"hidden {layer.hidden}, dropout {layer.dropout:g}"}
+        case ConvolutionLayer():
+            own = {"norm": layer.norm, "act": layer.act or ""}
+        case BottleneckLayer(expansion=expansion):
+            amount = str(expansion.k) if isinstance(expansion, AchExpansion) else f"{expansion.times:.1f}"
+            own = {"expand": f"{EXPANSIONS[expansion.kind]} {amount}"}
+    return {**found, "kernel": str(layer.kernel), "stride": str(layer.stride), **own}
 
 
 def arguments(said: Mapping[str, str]) -> str:

@@ -86,11 +86,10 @@ class _Footnotes:
 
     texts: dict[str, dict[str, None]] = field(default_factory=dict)
 
-    def mark(self, remark: Remark | None) -> str:
-        if remark is None:
-            return ""
-        self.texts.setdefault(remark.kind, {})[remark.text] = None
-        return letters(list(self.texts).index(remark.kind))
+    def mark(self, *remarks: Remark) -> str:
+        for remark in remarks:
+            self.texts.setdefault(remark.kind, {})[remark.text] = None
+        return ",".join(letters(list(self.texts).index(remark.kind)) for remark in remarks)
 
     def listed(self) -> list[tuple[str, str]]:
         return [
@@ -145,7 +144,7 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
     rows, footnotes = frame.spec.rows, _Footnotes()
     unit_only = [bool(column.unit) and not column.over for column in columns]
     heads = [
-        Head(c, f"({c.unit})" if alone else c.name, footnotes.mark(_stand_in(frame, c)))
+        Head(c, f"({c.unit})" if alone else c.name, footnotes.mark(*_stand_in(frame, c)))
         for c, alone in zip(columns, unit_only, strict=True)
     ]
     groups = [row.group for row in rows]
@@ -204,9 +203,9 @@ def _spans(columns: list[Column]) -> list[Span]:
     return spans
 
 
-def _stand_in(frame: Frame, column: Column) -> Remark | None:
+def _stand_in(frame: Frame, column: Column) -> list[Remark]:
     stand_in = frame.spec.source(column.source).stand_in if column.role == "measured" else None
-    return Remark.of(f"stand-in data: {stand_in}") if stand_in else None
+    return [Remark.of(f"stand-in data: {stand_in}")] if stand_in else []
 
 
 def _shown(
@@ -215,7 +214,7 @@ def _shown(
     cell = cells[n]
     if cell.value is None and cell.printed:
         return Shown(cell.printed)
-    mark = notes.mark(cell.remark)
+    mark = notes.mark(*cell.remarks)
     if cell.value is None:
         return Shown(mark=mark)
     text = cell.printed or number(cell.value, column.digits, signed=column.role == "difference")

@@ -16,9 +16,10 @@ from hadaptive.paper.claims.report import write as write_claims
 from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.spec import BundleSpec, record_ids
 from hadaptive.paper.tables.render import render
-from hadaptive.records import write_json, write_text
+from hadaptive.records import write_text
 from hadaptive.study import Study
 from tests.paper.conftest import a_record
+from tests.records import put_sealed
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;"
@@ -73,7 +74,7 @@ def fill(spec: BundleSpec, results: Path, epochs: int = 3) -> int:
                                     "dataset": "digits", "recipe": {"epochs": epochs, "lr": 0.001}},
                             "checkpoints": {"last": {"sha256": "a" * 64}}, "data": {"test_examples": 360},
                         }  # fmt: skip
-                    write_json(results / spec.scale / record_id / "record.json", record)
+                    put_sealed(results, record)
     return len(written)
 
 
@@ -98,6 +99,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     made = Made(spec, folder / "results", folder / "paper_tables")
     fill(spec, made.results)
     failed = made.record("cifar100/ghostnet_100/base/seed0")
-    write_json(failed, {"schema": 1, "id": "cifar100/ghostnet_100/base/seed0", "scale": "demo", "status": HOSTILE})
+    failed.unlink()
+    put_sealed(made.results, {"id": "cifar100/ghostnet_100/base/seed0", "scale": "demo", "status": HOSTILE})
     outputs(spec, made.results, made.out)
     return made

@@ -46,19 +46,20 @@ def sections(facts: Facts) -> dict[str, list[tuple[str, Answer]]]:
 def _models(facts: Facts) -> Answer:
     if not facts.trainings:
         return answers.NO_TRAININGS
-    names = {(record["run"]["model"], record["run"]["variant"]) for record in facts.trainings}
+    names = {(record.run.model, record.run.variant) for record in facts.trainings}
     return f"{len(names)} nets and variants, their recipes in the records: " + ", ".join(
         sorted({model for model, _ in names})
     )
 
 
 def _metrics(facts: Facts) -> Answer:
-    names = {name for record in facts.done for name, value in record["metrics"].items() if type(value) in (int, float)}
+    metrics = [record.at("metrics") for record in facts.done]
+    names = {name for each in metrics for name, value in each.items() if type(value) in (int, float)}
     return ", ".join(sorted(names)) + "; latency, parameters, operations" if names else answers.NO_TRAININGS
 
 
 def _disk(facts: Facts) -> Answer:
-    sizes = [record["model"]["parameters"] for record in facts.done if record.get("model", {}).get("parameters")]
+    sizes = [record.model.parameters for record in facts.done if record.model.parameters]
     data = [
         entry["bytes"] for m in facts.manifests.values() for entry in m.get("files", {}).values() if "bytes" in entry
     ]

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from hadaptive.paper.bundle.checklists.facts import Facts, Unanswered
+from hadaptive.record.kinds import ComplexityRecord
 
 Answer = str | Unanswered
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,9 +34,7 @@ def preparation(facts: Facts) -> Answer:
     if not facts.trainings:
         return NO_TRAININGS
     used = Counter(
-        (run["dataset"], record["data"].get("train_examples"), run["recipe"].get("image_size"))
-        for record in facts.trainings
-        for run in [record["run"]]
+        (record.run.dataset, record.data.train_examples, record.run.recipe.image_size) for record in facts.trainings
     )
     said = [
         f"{dataset}: {count} training examples" + (f" at {size} px" if size else "")
@@ -77,11 +76,12 @@ def runs(facts: Facts) -> Answer:
     """How many trainings and measurements, and how they ended."""
     if not facts.records:
         return Unanswered("nothing of this scale is on record yet")
-    kinds = Counter(str(record.get("kind")) for record in facts.records)
+    kinds = Counter(record.kind for record in facts.records)
     said = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items()))
-    failed = Counter(record["status"] for record in facts.records if record["status"] != "done")
+    failed = Counter(record.status for record in facts.records if record.status != "done")
     ended = "; ".join(f"{count}: {status}" for status, count in failed.items())
     lacking = f"; {facts.missing} asked for and not run" if facts.missing else ""
+    lacking += f"; {facts.damaged} damaged" if facts.damaged else ""
     return f"{len(facts.records)} records: {said}; {f'not done: {ended}' if ended else 'all done'}{lacking}"
 
 
@@ -110,26 +110,26 @@ def recipes(facts: Facts) -> Answer:
         return NO_TRAININGS
     found: dict[str, set[str]] = {}
     for record in facts.trainings:
-        for name, value in record["run"]["recipe"].items():
+        for name, value in record.made_with["recipe"].items():
             found.setdefault(name, set()).add(str(value))
     said = ", ".join(f"{name} {' or '.join(sorted(values))}" for name, values in sorted(found.items()))
     return f"{said}. Nothing is tuned here: what `params.yaml` does not change is the paper's setting (section 5.3)"
 
 
 def checkpoints(facts: Facts) -> Answer:
-    kept = [entry for record in facts.done for entry in record.get("checkpoints", {}).values()]
+    kept = [entry for record in facts.done for entry in record.checkpoints.values()]
     if not kept:
         return Unanswered("no checkpoint of this scale is on record yet")
     return f"{len(kept)} checkpoints under `results/{facts.scale}/`, each with its SHA-256 in its record"
 
 
 def complexity(facts: Facts) -> Answer:
-    found = [record["metrics"] for record in facts.of("complexity")]
+    found = [record.metrics for record in facts.of(ComplexityRecord)]
     if not found:
         return Unanswered("no model's complexity was measured at this scale")
     parts = []
     for key, unit in (("parameters", "parameters"), ("macs", "multiply-accumulates")):
-        values = sorted(metrics[key] / 1e6 for metrics in found)
+        values = sorted(getattr(metrics, key) / 1e6 for metrics in found)
         parts.append(f"{values[0]:.2f} to {values[-1]:.2f} M {unit}")
     return f"counted for {len(found)} nets: {', '.join(parts)} (conventions: `hadaptive/measure/complexity.py`)"
 

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-Json = Mapping[str, Any]
+from hadaptive.record import Damaged, Record, TrainingRecord, find
+
+Manifest = Mapping[str, Any]
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -27,58 +30,57 @@ class Facts:
     scale: str
     about: str
     demonstration: bool
-    records: tuple[Json, ...]
+    records: tuple[Record, ...]
     missing: int  # records that should be there and are not
-    manifests: Mapping[str, Json]
+    manifests: Mapping[str, Manifest]
+    damaged: int = 0
 
     @cached_property
-    def trainings(self) -> list[Json]:
-        return [record for record in self.records if record.get("kind") == "training"]
+    def trainings(self) -> list[TrainingRecord]:
+        return [record for record in self.records if isinstance(record, TrainingRecord)]
 
     @cached_property
-    def done(self) -> list[Json]:
+    def done(self) -> list[TrainingRecord]:
         """The trainings that ended well."""
-        return [record for record in self.trainings if record["status"] == "done"]
+        return [record for record in self.trainings if record.status == "done"]
 
-    def of(self, kind: str) -> list[Json]:
-        return [record for record in self.records if record.get("kind") == kind and record["status"] == "done"]
+    def of(self, kind: type[R]) -> list[R]:
+        return [record for record in self.records if isinstance(record, kind) and record.status == "done"]
 
     @property
     def seeds(self) -> list[int]:
-        return sorted({record["run"]["seed"] for record in self.trainings})
+        return sorted({record.run.seed for record in self.trainings})
 
     @property
     def wall_s(self) -> list[float]:
-        return [record["wall_s"] for record in self.done if record.get("wall_s")]
+        return [record.wall_s for record in self.done if record.wall_s]
 
     def environments(self, *names: str) -> list[str]:
         """What the records' environments say at a path, each different value once."""
         found: dict[str, None] = {}
         for record in self.records:
-            value: Any = record.get("environment")
-            for name in names:
-                value = value.get(name) if isinstance(value, Mapping) else None
-            if value is not None:
+            if (value := record.at("environment", *names)) is not None:
                 found[str(value)] = None
         return sorted(found)
 
     def versions(self) -> str:
         """Python and packages, "torch 2.11.0"; several versions of one where records differ."""
-        names = sorted({name for record in self.records for name in record.get("environment", {}).get("packages", {})})
+        names = sorted({name for record in self.records for name in record.environment.packages})
         said = [f"{name} {' or '.join(self.environments('packages', name))}" for name in names]
         python = self.environments("python")
         return ", ".join([*([f"Python {' or '.join(python)}"] if python else []), *said])
 
 
 def gather(scale: str, about: str, demonstration: bool, records: Iterable[Path], manifests: Iterable[Path]) -> Facts:
-    """Read what there is; a missing or damaged record is counted as missing."""
-    paths = list(records)
-    found = [record for path in paths if (record := _read(path)) and isinstance(record.get("status"), str)]
+    """Read what there is; records that are missing or damaged are counted."""
+    every = [find(path) for path in records]
+    found = tuple(record for record in every if isinstance(record, Record))
+    damaged = sum(isinstance(record, Damaged) for record in every)
     data = {path.parent.name: manifest for path in manifests if (manifest := _read(path))}
-    return Facts(scale, about, demonstration, tuple(found), len(paths) - len(found), data)
+    return Facts(scale, about, demonstration, found, len(every) - len(found) - damaged, data, damaged)
 
 
-def _read(path: Path) -> Json | None:
+def _read(path: Path) -> Manifest | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
