@@ -494,7 +494,7 @@ class AchExpansion(Part):
     """An ACH module (Figure 2); what it lacks is null."""
 
     kind: Literal["ACH"]
-    channels: Positive
+    channels: Annotated[int, Field(ge=2, le=2**16)]
     k: Annotated[int, Field(ge=2, le=512)]
     products: Positive
     out: Positive
