@@ -141,7 +141,8 @@ def _checked(path: Path, raw: Any) -> Record | Damaged:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        return Damaged(path, _short(f"{where}: {first['msg']}" if where else first["msg"]))
+        message = first["msg"].removeprefix("Value error, ")
+        return Damaged(path, _short(f"{where}: {message}" if where else message))
     except (ValueError, RecursionError) as error:
         return Damaged(path, _short(str(error)))
 

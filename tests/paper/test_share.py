@@ -12,6 +12,7 @@ import requests
 import rocrate
 
 from hadaptive.errors import UserError
+from hadaptive.paper import files
 from hadaptive.paper.bundle import crate
 from hadaptive.paper.bundle.checklists import acm, ml
 from hadaptive.paper.bundle.checklists.facts import Facts, Unanswered, gather
@@ -124,14 +125,14 @@ def bundle(facts: Facts, tmp_path: Path) -> Path:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning")
 def test_the_crate_is_valid_and_a_spoilt_one_is_not(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert problems(bundle, monkeypatch) == []
-    described = bundle / crate.NAME
+    described = bundle / files.CRATE
     described.write_text(described.read_text().replace('"datePublished"', '"published"'))
     assert any("datePublished" in problem for problem in problems(bundle, monkeypatch))
 
 
 def test_the_crate_names_files_paper_data_and_tool(bundle: Path, facts: Facts) -> None:
-    graph = {each["@id"]: each for each in json.loads((bundle / crate.NAME).read_text())["@graph"]}
-    assert {part["@id"] for part in graph["./"]["hasPart"]} == {path.name for path in bundle.iterdir()} - {crate.NAME}
+    graph = {each["@id"]: each for each in json.loads((bundle / files.CRATE).read_text())["@graph"]}
+    assert {part["@id"] for part in graph["./"]["hasPart"]} == {path.name for path in bundle.iterdir()} - {files.CRATE}
     assert graph["table7.md"]["contentSize"] == "9" and len(graph["table7.md"]["sha256"]) == 64
     assert graph["./"]["datePublished"] == "2026-11-22T10:00:00Z"
     assert graph["#paper"]["@type"] == "ScholarlyArticle" and len(graph["#paper"]["author"]) == 5

@@ -21,7 +21,7 @@ from hadaptive.records import sha256, write_json
 
 LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"
 SNAKEMAKE = "https://snakemake.github.io"
-CITATION = Path(__file__).resolve().parents[2] / "CITATION.cff"
+CITATION = Path(__file__).resolve().parents[3] / "CITATION.cff"
 TYPES = {".md": "text/markdown", ".tex": "text/x-tex", ".csv": "text/csv"}
 
 
