@@ -502,7 +502,7 @@ class AchExpansion(Part):
     bn: str
     score: str | None
     score_kernel: Positive | None
-    selection: Literal["gumbel", "topk"]
+    selection: Literal["gumbel", "topk", "fixed"]
     norm: str
     product_of: str
 
@@ -559,9 +559,9 @@ class Layers(Part):
     layers: Annotated[list[Annotated[Layer, Field(discriminator="module")]], Field(min_length=2)]
 
     @model_validator(mode="after")
-    def _one_head_at_the_end(self) -> Self:
-        if [n for n, layer in enumerate(self.layers) if layer.module == "FN"] != [len(self.layers) - 1]:
-            raise ValueError("the layers do not end with one of module FN")
+    def _are_in_order(self) -> Self:
+        if any(layer.module == "FN" for layer in self.layers[:-1]):
+            raise ValueError("a layer of module FN is not the last")
         if [layer.layer for layer in self.layers] != list(range(len(self.layers))):
             raise ValueError("the layers are not numbered from 0")
         if self.layers[0].module == "AB":

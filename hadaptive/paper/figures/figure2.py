@@ -66,7 +66,7 @@ def labels(ach: AchExpansion, size: int) -> dict[str, str]:
         said["score"] = NAMES.get(ach.score, ach.score) + kernel
         said["choice"] = {
             "gumbel": "training: Gumbel top-k\ninference: top-k", "topk": "top-k",
-        }[ach.selection]  # fmt: skip
+        }.get(ach.selection, ach.selection)  # fmt: skip
     said["selected"] = f"k = {k}" if ach.score else f"the first {k}"
     if ach.product_of != "normalised":
         said["selected"] += ", not\nnormalised"

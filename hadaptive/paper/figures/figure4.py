@@ -81,7 +81,8 @@ def stages(layers: list[Layer]) -> list[tuple[str, list[Layer]]]:
     found: list[tuple[str, list[Layer]]] = []
     for number, members in groupby(zip(numbers, body, strict=True), key=lambda pair: pair[0]):
         found.append(("stem" if number <= 1 else f"stage {number - 1}", [layer for _, layer in members]))
-    return [*found, ("head", [layer for layer in layers if isinstance(layer, HeadLayer)])]
+    head: list[Layer] = [layer for layer in layers if isinstance(layer, HeadLayer)]
+    return [*found, ("head", head)] if head else found
 
 
 def _places(named: list[tuple[str, list[Layer]]]) -> Iterator[tuple[str, list[tuple[float, Layer]]]]:
