@@ -37,9 +37,9 @@ def test_the_project_file_is_valid() -> None:
     ("old", "new", "line", "words"),
     [
         (
-            "recipe: {epochs: 3,",
-            "recipe: {epoch: 3,",
-            "dataset: digits",
+            "recipe: {epochs: 2,",
+            "recipe: {epoch: 2,",
+            "bn_momentum: 0.5",
             ["'epoch'", "scales.demo.tasks.cifar100.recipe", "'epochs'"],
         ),
         ("latency: {runs: 100", "latency: {run: 100", "runs: 100", ["'run'", "scales.demo.latency", "'runs'"]),
@@ -49,9 +49,9 @@ def test_the_project_file_is_valid() -> None:
         ("label: StarNet-S1,", "lable: StarNet-S1,", "StarNet-S1", ["'lable'", "zoo.starnet_s1", "'label'"]),
         ("dataset: digits", "dataset: digit", "dataset: digits", ["unknown data set 'digit'", "'digits'"]),
         (
-            "tasks:\n      cifar100: {dataset: digits",
-            "tasks:\n      cifar10: {dataset: digits",
-            "dataset: digits",
+            "      cifar100:\n        dataset: digits",
+            "      cifar10:\n        dataset: digits",
+            "      cifar100:",
             ["cifar10"],
         ),
         ("scale: demo", "scale: dmeo", "scale: demo", ["unknown scale 'dmeo'", "'demo'"]),
@@ -63,25 +63,25 @@ def test_the_project_file_is_valid() -> None:
             ["variant of hadaptive_net_s", "'dysoft'"],
         ),
         (
-            "epochs: 3,",
-            "epochs: three,",
-            "dataset: digits",
-            ["scales.demo.tasks.cifar100.recipe.epochs", "integer", "'three'"],
+            "{epochs: 2,",
+            "{epochs: two,",
+            "bn_momentum: 0.5",
+            ["scales.demo.tasks.cifar100.recipe.epochs", "integer", "'two'"],
         ),
-        ("epochs: 3,", "epochs: 0,", "dataset: digits", ["epochs", "greater than or equal to 1"]),
-        ("epochs: 3,", "bn_momentum: 1.5,", "dataset: digits", ["recipe.bn_momentum", "less than or equal to 1"]),
-        ("epochs: 3,", "bn_momentum: 0,", "dataset: digits", ["recipe.bn_momentum", "greater than 0"]),
+        ("{epochs: 2,", "{epochs: 0,", "bn_momentum: 0.5", ["epochs", "greater than or equal to 1"]),
+        ("bn_momentum: 0.5", "bn_momentum: 1.5", "bn_momentum: 0.5", ["recipe.bn_momentum", "less than or equal to 1"]),
+        ("bn_momentum: 0.5", "bn_momentum: 0", "bn_momentum: 0.5", ["recipe.bn_momentum", "greater than 0"]),
         ("{epochs: 8,", "{bn_momentum: 0.3,", "epochs: 8,", ["tasks.search.recipe.bn_momentum", "None"]),
         (
-            "{dataset: digits, recipe:",
-            "{dataset: digits, recipe_of: {mobileone_s0: {epoch: 4}}, recipe:",
-            "dataset: digits",
+            "mobileone_s0: {epochs: 5,",
+            "mobileone_s0: {epoch: 5,",
+            "mobileone_s0: {epochs: 5,",
             ["unknown key 'epoch' in scales.demo.tasks.cifar100.recipe_of.mobileone_s0", "'epochs'"],
         ),
         (
-            "{dataset: digits, recipe:",
-            "{dataset: digits, recipe_of: {mobileone_0: {epochs: 4}}, recipe:",
-            "dataset: digits",
+            "mobileone_s0: {epochs: 5,",
+            "mobileone_0: {epochs: 5,",
+            "mobileone_s0: {epochs: 5,",
             ["scales.demo.tasks.cifar100.recipe_of.mobileone_0", "unknown model 'mobileone_0'", "'mobileone_s0'"],
         ),
         ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.paper.seeds", "repeat"]),
@@ -160,9 +160,9 @@ def test_command_line_forms() -> None:
 def test_yaml_exponents_are_numbers(tmp_path: Path) -> None:
     # YAML 1.1 reads 1e-3 as text; a user means a number
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace("{epochs: 3,", "{epochs: 3, lr: 1e-3,"))
+    path.write_text(TEXT.replace("lr: 0.002,", "lr: 2e-3,"))
     task = config.load(path).scales["demo"].tasks.cifar100
-    assert task is not None and task.recipe.lr == 0.001
+    assert task is not None and task.recipe.lr == 0.002
 
 
 def test_committed_schema_is_current() -> None:

@@ -37,9 +37,9 @@ def test_unknown_names(fresh: Project, words: str, config: str, said: str) -> No
 
 
 def test_a_wrong_key_in_params_names_its_line(fresh: Project) -> None:
-    fresh.edit("params.yaml", "recipe: {epochs: 3,", "recipe: {epoch: 3,")
+    fresh.edit("params.yaml", "recipe: {epochs: 2,", "recipe: {epoch: 2,")
     number = next(
-        n for n, line in enumerate((fresh.folder / "params.yaml").read_text().splitlines(), 1) if "epoch: 3" in line
+        n for n, line in enumerate((fresh.folder / "params.yaml").read_text().splitlines(), 1) if "epoch: 2" in line
     )
     output = fresh.snakemake(config="scale=demo", ok=False)
     assert (
