@@ -14,10 +14,10 @@ def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bench = verb("bench", _bench, "ratios of ways of doing one thing, side by side in one run")
     bench.add_argument(
-        "what", choices=["train", "kernels", "onnx", "search", "share"],
+        "what", choices=["train", "kernels", "onnx", "search", "share", "workflow"],
         help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export; "
         "search: a step of the architecture search against plain steps of its paths; share: several small trainings on "
-        "one GPU against one alone",
+        "one GPU against one alone; workflow: processor time of making a target, against a fixed calculation",
     )  # fmt: skip
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="train, share: one; onnx: any (default: ours)")
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
@@ -25,13 +25,21 @@ def add(verb: Verb) -> None:
     bench.add_argument("--image-size", type=int, default=64, help="train, search, share")
     bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
     bench.add_argument("--runs", type=int, default=100, help="onnx")
+    bench.add_argument("--target", default="paper_tables/table7.tex", help="workflow")
+    bench.add_argument("--cores", type=int, default=2, help="workflow")
     bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
     bench.add_argument("--out", type=Path, help="JSON record (kernels: default results/bench/kernels.json)")
 
 
 def _bench(a: argparse.Namespace) -> None:
     verbs = {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx, "search": _bench_search}
-    {**verbs, "share": _bench_share}[a.what](a)
+    {**verbs, "share": _bench_share, "workflow": _bench_workflow}[a.what](a)
+
+
+def _bench_workflow(a: argparse.Namespace) -> None:
+    from hadaptive.measure.bench_workflow import workflow_cost
+
+    print(json.dumps(workflow_cost(a.target, a.cores), indent=1))
 
 
 def _bench_train(a: argparse.Namespace) -> None:

@@ -77,3 +77,16 @@ def test_bench_onnx_prints_the_ratios(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert json.loads(capsys.readouterr().out) == {
         "models": ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"], "runs": 3, "threads": 1,
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_target_is_compared_with_fixed_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "workflow", "--target", "paper_tables/figure3.pdf"]) == 0
+    cost = json.loads(capsys.readouterr().out)
+    assert cost["ratio"] == pytest.approx(cost["processor_s"] / cost["calibration_processor_s"], rel=0.05)
+    assert 0 < cost["first_output_s"] <= cost["longest_silence_s"] <= cost["wall_s"]
+
+
+def test_a_target_that_cannot_be_made_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "workflow", "--target", "paper_tables/table99.tex"]) == 1
+    assert "no rule makes paper_tables/table99.tex" in capsys.readouterr().err
