@@ -19,8 +19,9 @@ from hadaptive.nn.features import feature_maps
 from hadaptive.nn.onednn import StridedPointwise, cured
 from hadaptive.nn.zoo import create_model, reparameterize
 from hadaptive.search import supernet
-from hadaptive.search.supernet import SuperNet, _module
+from hadaptive.search.supernet import SuperNet
 from hadaptive.space import Space
+from tests.nn.gradient_worker import candidates
 
 LAYOUTS = [torch.channels_last, torch.contiguous_format]
 
@@ -98,14 +99,6 @@ def test_which_layers_of_the_zoo(name: str) -> None:
     with torch.device("meta"):
         model = create_model(name)
     assert concerned(model) == (["stem.conv_scale.conv"] if name.startswith("mobileone") else [])
-
-
-def candidates(space: Space) -> nn.Module:
-    """Every candidate of every layer, without the supernet around them, which the meta device cannot build."""
-    layers = zip(space.layers, space.widths(), strict=True)
-    return nn.ModuleList(
-        _module(space, number, name, width) for number, (layer, width) in enumerate(layers) for name in layer.choose
-    )
 
 
 def test_which_layers_of_detectors_and_of_search_spaces() -> None:
