@@ -56,6 +56,7 @@ class Workflow:
             [sys.executable, "-m", "hadaptive", "train", code],
             cwd=cwd or self.folder, env=self.variables | one_thread | {preload.VARIABLE: self.socket} | variables,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, umask=umask,
+            preexec_fn=answers_ctrl_c,
         )  # fmt: skip
 
     def output(self, code: str, **options: str) -> str:
@@ -76,6 +77,11 @@ def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     assert workflow.socket
     yield workflow
     workflow.end()
+
+
+def answers_ctrl_c() -> None:
+    """As in a terminal, also where the tests run in the background of a script, whose children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ready(job: subprocess.Popen[str]) -> subprocess.Popen[str]:
