@@ -7,36 +7,36 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from hadaptive import yaml_file
 from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.errors import UserError, nearest
 from hadaptive.explain.settings import ExplainSettings, named_photos
 from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
-from hadaptive.run import Name
+from hadaptive.run import Name, Seed
+from hadaptive.settings import Settings
 from hadaptive.space import Space
 
-
-class Strict(BaseModel):
-    """No key passes that is not known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Label = Annotated[str, Field(min_length=1, max_length=100)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=1000)]
 
 
-class Model(Strict):
+class Model(Settings):
     """A line of the zoo; its key is the name `create_model` takes."""
 
-    label: str = Field(min_length=1, description="what a table prints")
+    label: Label = Field(description="what a table prints")
     cite: str = Field("", description="source a table prints; `ours` marks the paper's own nets")
     group: int | None = Field(None, ge=1, description="group of Table 7; null: not in Table 7")
     variant: Name = Field("base", description="the variant that stands in Table 7")
 
 
-class Variant(Strict):
+class Variant(Settings):
     """A change of a model, by keyword arguments of its builder."""
 
     of: list[Name] = Field(min_length=1, description="models that have this variant")
@@ -52,15 +52,16 @@ class Variant(Strict):
         raise ValueError("give text as keys, and text, finite numbers, lists and mappings as values")
 
 
-class TextModel(Strict):
+class TextModel(Settings):
     """A net of Table 13; its key is the name `hadaptive.nn.text` knows it by."""
 
-    label: str = Field(min_length=1, description="what a table prints")
+    label: Label = Field(description="what a table prints")
 
 
-class Task(Strict):
+class Task(Settings):
     """What a task is trained on. Every kind of task has a subclass that adds how: its recipe."""
 
+    holds: ClassVar[str] = "images"  # what a data set for it must hold
     dataset: Name
 
 
@@ -81,12 +82,14 @@ class ClassificationTask(Task):
 class DetectionTask(Task):
     """A task of object detection."""
 
+    holds: ClassVar[str] = "images with boxes"
     recipe: DetectionRecipe = Field(default_factory=lambda: DetectionRecipe.model_validate({}))
 
 
 class TextTask(Task):
     """A classification of sentences or pairs of them."""
 
+    holds: ClassVar[str] = "sentences"
     recipe: TextRecipe = Field(default_factory=lambda: TextRecipe.model_validate({}))
 
 
@@ -94,18 +97,18 @@ class SearchTask(Task):
     """What architectures are searched on, and how; the spaces stand under `search`."""
 
     recipe: SearchRecipe = Field(default_factory=lambda: SearchRecipe.model_validate({}))
-    seeds: list[Annotated[int, Field(ge=0)]] | None = Field(None, min_length=1, description="null: the scale's")
+    seeds: Seeds | None = Field(None, description="null: the scale's")
 
 
-class Latency(Strict):
+class Latency(Settings):
     """How latency is measured: one image, 224 px, ONNX Runtime (section 5.3, appendix A.4)."""
 
-    runs: int = Field(500, ge=1)
-    warmup: int = Field(50, ge=0)
-    threads: int = Field(1, ge=1)
+    runs: int = Field(500, ge=1, le=1_000_000)
+    warmup: int = Field(50, ge=0, le=1_000_000)
+    threads: int = Field(1, ge=1, le=1024)
 
 
-class Tasks(Strict):
+class Tasks(Settings):
     """The tasks of a scale; what is not here says "not part of scale ..." in its cells."""
 
     cifar100: ClassificationTask | None = None
@@ -124,10 +127,10 @@ FOUND = "hadaptive_net_found"  # the model that a search finds; its variants are
 MAX_CHANNELS = 256  # kernels.dispatch.MAX_K, which cannot be imported here: it comes with torch
 
 
-class Kernels(Strict):
+class Kernels(Settings):
     """The sweep of Figure 7, batches and channels against sizes of square feature maps (appendix A.5)."""
 
-    batches: list[Annotated[int, Field(ge=1)]] = Field(
+    batches: list[Annotated[int, Field(ge=1, le=65_536)]] = Field(
         default_factory=lambda: [1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64], min_length=1
     )
     channels: list[Annotated[int, Field(ge=2, le=MAX_CHANNELS)]] = Field(
@@ -137,16 +140,13 @@ class Kernels(Strict):
         default_factory=lambda: [2, 4, 7, 8, 12, 14, 16, 20, 24, 28, 31, 32, 33, 40, 48, 56, 63, 64, 65],
         min_length=1, description="height and width in pixels",
     )  # fmt: skip
-    runs: int = Field(20, ge=1, description="measurements of a cell, of which the median is taken")
-
-
-Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    runs: int = Field(20, ge=1, le=100_000, description="measurements of a cell, of which the median is taken")
 
 
 Reference = Literal["first", "only", "never"]
 
 
-class Scale(Strict):
+class Scale(Settings):
     """How much is done: data, epochs, seeds."""
 
     about: str = ""
@@ -167,7 +167,7 @@ def _names(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) and value != "all" else value
 
 
-class Params(Strict):
+class Params(Settings):
     """The whole of params.yaml."""
 
     scale: Name = "demo"
@@ -193,9 +193,12 @@ class Params(Strict):
     def _names_are_known(self) -> Params:
         scales, zoo = list(self.scales), list({**self.zoo, **self.detection, **self.text})
         _known("scale", self.scale, scales, at=("scale",))
-        for model in self.models if self.models != "all" else []:
+        chosen = self.models if self.models != "all" else []
+        for model in chosen:
             _known("model", model, [*zoo, FOUND], at=("models",))
+        _differ("models", chosen, at=("models",))
         for name, variant in self.variants.items():
+            _differ("models", variant.of, at=("variants", name, "of"))
             for model in variant.of:
                 _known("model", model, zoo, at=("variants", name, "of"))
         if all(entry.group is None for entry in self.zoo.values()):
@@ -218,6 +221,7 @@ class Params(Strict):
                 if isinstance(settings, ClassificationTask):
                     for model in settings.recipe_of:
                         _known("model", model, [*self.zoo, FOUND], at=(*at, "recipe_of", model))
+                _suits(settings, at)
                 if isinstance(settings, SearchTask):
                     _differ("seeds", settings.seeds or [], at=(*at, "seeds"))
             _differ("seeds", scale.seeds, at=("scales", name, "seeds"))
@@ -252,36 +256,115 @@ def _known(what: str, name: str, known: list[str], at: tuple[str, ...]) -> None:
         raise _Named(at, f"unknown {what} {name!r}.{nearest(name, known)}")
 
 
-def _differ(what: str, numbers: list[int], at: tuple[str, ...]) -> None:
+def _suits(task: Task, at: tuple[str, ...]) -> None:
+    """Check that the data set is of the task's kind and has as many examples as the recipe asks for."""
+    dataset = DATASETS[task.dataset]
+    if dataset.holds != task.holds:
+        fit = ", ".join(name for name, each in DATASETS.items() if each.holds == task.holds)
+        raise _Named((*at, "dataset"), f"{task.dataset} holds {dataset.holds}, not {task.holds}; choose one of {fit}")
+    recipes: dict[tuple[str, ...], Any] = {("recipe",): getattr(task, "recipe", None)}
+    recipes |= {("recipe_of", model): own for model, own in getattr(task, "recipe_of", {}).items()}
+    for within, recipe in recipes.items():
+        for key, most in zip(("train_examples", "test_examples"), dataset.most or (None, None), strict=True):
+            asked = getattr(recipe, key, None)
+            if asked is not None and most is not None and asked > most:
+                raise _Named((*at, *within, key), f"{asked} are more than the {most} of {task.dataset}; lower it")
+
+
+def _differ(what: str, numbers: Sequence[int | str], at: tuple[str, ...]) -> None:
     if len(set(numbers)) < len(numbers):
         raise _Named(at, f"{what} repeat: {numbers}")
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and check a parameter file. UserError for every problem, with its line."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; run this from the project's folder, or `git checkout {path}`") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    return check(values, path)
+def load(path: Path = Path("params.yaml"), given: Mapping[str, Any] | None = None) -> Params:
+    """Read and check a parameter file. UserError for every problem, with its line.
+
+    `given` are settings of a command line, which take the place of the file's: mappings key by key, all else whole.
+    """
+    document = yaml_file.read(path)
+    return _checked(merged(document.values, given or {}), path, document)
 
 
 def check(values: Any, path: Path = Path("params.yaml")) -> Params:
-    """Check parameters already read (Snakemake's `config`, `--config` merged in); `path` gives the line numbers."""
-    lines, repeated = _lines(path, values)
-    if repeated:
-        raise UserError("\n".join(f"{path}:{line}: key {key!r} is there twice; keep one" for key, line in repeated))
+    """Check parameters that are read already; `path`, where it exists, gives the lines of those that are its own."""
+    return _checked(values, path, yaml_file.read(path) if path.exists() else yaml_file.Document({}, {}, []))
+
+
+def merged(values: Any, given: Any) -> Any:
+    """`values` with those of `given` in their place: of two mappings key by key, else `given`."""
+    if not (isinstance(values, Mapping) and isinstance(given, Mapping)):
+        return given
+    return {**values, **{key: merged(values.get(key), value) for key, value in given.items()}}
+
+
+def _checked(values: Any, path: Path, document: yaml_file.Document) -> Params:
+    if document.repeated:
+        repeated = (f"{path}:{line}: key {key!r} is there twice; keep one" for key, line in document.repeated)
+        raise UserError(_few(list(repeated)))
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values, not {type(values).__name__}")
+    lines = dict(document.lines)
+    for at in _changed(values, document.values, ()):  # set on the command line: the file has no line for it
+        lines[at] = 0
+    if YTE in values:
+        place = _place((YTE,), path, lines)
+        raise UserError(f"{place}: {YTE} would run what stands in settings as code; they are data here, so remove it")
+    if odd := [f"{_place(at, path, lines)}: {_key(at)}: {problem}" for at, problem in _odd_texts(values, ())]:
+        raise UserError(_few(odd))
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = sorted({_problem(dict(each), path, lines) for each in error.errors()})
-        raise UserError("\n".join(problems)) from None
+        found = error.errors()  # of which there can be tens of thousands, and each needs a look at the schema
+        problems = sorted({_problem(dict(each), path, lines) for each in found[:MOST_LINES]})
+        raise UserError(_few(problems, len(found) - MOST_LINES)) from None
 
 
+YTE = "__use_yte__"  # with it Snakemake's own reader of configuration files evaluates expressions
+MOST_LINES, MOST_KEY, MOST_TEXT, MOST_SHOWN = 20, 100, 1000, 80
+
+
+def _few(problems: list[str], more: int = 0) -> str:
+    rest = max(more, len(problems) - MOST_LINES)
+    return "\n".join([*problems[:MOST_LINES], *([f"... and {rest} more"] if rest > 0 else [])])
+
+
+def _changed(values: Any, written: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Where `values` differ from those written in the file."""
+    if isinstance(values, dict) and isinstance(written, dict):
+        for key, value in values.items():
+            yield from _changed(value, written.get(key), (*at, str(key)))
+    elif values is not written and values != written:  # NaN differs from itself
+        yield at
+
+
+def _odd_texts(node: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Texts that no name, label or path can be, and where they stand."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        here = (*at, str(key))
+        texts = [(each, most) for each, most in ((key, MOST_KEY), (value, MOST_TEXT)) if isinstance(each, str)]
+        if problem := next(filter(None, (yaml_file.odd_text(*each) for each in texts)), None):
+            yield here, problem
+        else:
+            yield from _odd_texts(value, here)
+
+
+def _key(at: tuple[str, ...]) -> str:
+    return ".".join(part if part.isprintable() and len(part) <= MOST_KEY else _short(part) for part in at)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
+
+
+def _place(at: tuple[str, ...], path: Path, lines: Mapping[tuple[str, ...], int]) -> str:
+    """File and line of a key or, where it is missing, of what it would stand in."""
+    line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), None)
+    return f"{path}:{line}" if line else f"{path} or --config"
+
+
+@cache
 def schema() -> dict[str, Any]:
     """JSON schema of params.yaml, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
@@ -292,24 +375,23 @@ def dump_schema() -> str:
     return json.dumps(schema(), indent=1, sort_keys=True) + "\n"
 
 
-def _problem(error: dict[str, Any], path: Path, lines: dict[tuple[str, ...], int]) -> str:
+def _problem(error: dict[str, Any], path: Path, lines: Mapping[tuple[str, ...], int]) -> str:
     """One line for one error of pydantic's: file and line, the key, what is wrong with it."""
     cause = error.get("ctx", {}).get("error")
     at = cause.at if isinstance(cause, _Named) else tuple(str(part) for part in error["loc"])
     # pydantic names the branch of a union and the key of a mapping in the path; params.yaml has no such keys
     at = tuple(part for part in at if part != "[key]" and "[" not in part)
-    key = ".".join(at)
     if error["type"] == "extra_forbidden":
-        inside = f" in {'.'.join(at[:-1])}" if at[:-1] else ""
-        text = f"unknown key {at[-1]!r}{inside}.{nearest(at[-1], _keys(at[:-1]))}"
+        inside = f" in {_key(at[:-1])}" if at[:-1] else ""
+        text = f"unknown key {_short(at[-1])}{inside}.{nearest(at[-1], _keys(at[:-1]))}"
     elif isinstance(cause, _Named):
-        text = f"{key}: {cause}"
+        text = f"{_key(at)}: {cause}"
     elif error["type"] == "missing":
-        text = f"{key} is missing"
+        text = f"{_key(at)} is missing"
     else:
-        text = f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r}"
-    line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), None)
-    return f"{path}:{line}: {text}" if line else f"{path} or --config: {text}"
+        said = error["msg"].removeprefix("Value error, ")
+        text = f"{_key(at)}: {said[0].lower()}{said[1:]}, not {_short(error['input'])}"
+    return f"{_place(at, path, lines)}: {text}"
 
 
 def _keys(at: tuple[str, ...]) -> list[str]:
@@ -326,35 +408,3 @@ def _keys(at: tuple[str, ...]) -> list[str]:
             inside = node.get("additionalProperties") or node.get("items")
             node = named or inside or next(iter(node.get("patternProperties", {}).values()), {})
     return list(node.get("properties", {})) or list(node.get("propertyNames", {}).get("enum", []))
-
-
-def _lines(path: Path, given: Any) -> tuple[dict[tuple[str, ...], int], list[tuple[str, int]]]:
-    """Line of every key of a YAML file, and the keys that repeat (YAML would silently take the last).
-
-    A key whose value in `given` is not the file's was set on the command line and has no line.
-    """
-    lines: dict[tuple[str, ...], int] = {}
-    repeated: list[tuple[str, int]] = []
-
-    def walk(node: yaml.Node | None, at: tuple[str, ...]) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here = (*at, str(key.value))
-                if here in lines:
-                    repeated.append((".".join(here), key.start_mark.line + 1))
-                lines[here] = key.start_mark.line + 1
-                walk(value, here)
-        elif isinstance(node, yaml.SequenceNode):
-            for number, value in enumerate(node.value):
-                lines[(*at, str(number))] = value.start_mark.line + 1
-                walk(value, (*at, str(number)))
-
-    if path.exists():
-        text = path.read_text(encoding="utf-8")
-        walk(yaml.compose(text, Loader=yaml.SafeLoader), ())
-        written = yaml.safe_load(text)
-        if isinstance(given, dict) and isinstance(written, dict):
-            for key in given:
-                if given[key] != written.get(key) and not isinstance(given[key], dict):
-                    lines.pop((key,), None)
-    return lines, repeated

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from hadaptive.recipes import DetectionRecipe, Recipe, SearchRecipe, TextRecipe
 from hadaptive.space import Space
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+# A name is part of file names, of which most systems take 255 bytes; a seed is what torch.manual_seed takes.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class Executed(BaseModel):
@@ -44,7 +46,7 @@ class Run(Executed):
     variant: Name
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the model's builder")
     dataset: Name
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @property
     def id(self) -> str:

@@ -9,44 +9,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from hadaptive.settings import Settings
 
 Op = Literal["conv", "ghost", "ach", "blank"]
 Norm = Literal["dysoft", "dysig", "dyalge"]
 OPS, NORMS = get_args(Op), get_args(Norm)
 OPEN: dict[Op, str | None] = {"conv": None, "ghost": "expansion", "ach": "k", "blank": None}  # besides the kernel
 IMAGE_CHANNELS = 3
+MOST_CHANNELS, MOST_KERNEL = 16_384, 127
 At = tuple[str, ...]  # where in a space something stands: ("layers", "3", "choose")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Candidate(_Strict):
+class Candidate(Settings):
     """What a layer may be; null leaves a number to the layer."""
 
     op: Op = Field(description="conv, bottleneck with Ghost or ACH (appendix A.3), or blank: the layer is left out")
     title: str = Field("", description="head of its column in the table")
-    kernel: int | None = Field(None, ge=1, description="of the depthwise convolution, or of conv; real at stride 2 too")
-    expansion: float | None = Field(None, gt=0, description="ghost: width over input channels")
-    k: int | None = Field(None, ge=2, description="ach: selected channels")
+    kernel: int | None = Field(
+        None, ge=1, le=MOST_KERNEL, description="of the depthwise convolution, or of conv; real at stride 2 too"
+    )
+    expansion: float | None = Field(None, gt=0, le=64, description="ghost: width over input channels")
+    k: int | None = Field(None, ge=2, le=MOST_CHANNELS, description="ach: selected channels")
     norm: Norm = Field("dysoft", description="ach: the curve of its normaliser")
     act: bool = Field(True, description="conv: hardswish after it")
 
 
-class Layer(_Strict):
+class Layer(Settings):
     """A row: its width and stride, the numbers that its candidates leave open, and the candidates' names."""
 
-    out: int = Field(ge=1, description="output channels")
+    out: int = Field(ge=1, le=MOST_CHANNELS, description="output channels")
     stride: Literal[1, 2] = 1
-    kernel: int | None = Field(None, ge=1)
-    expansion: float | None = Field(None, gt=0)
-    k: int | None = Field(None, ge=2)
+    kernel: int | None = Field(None, ge=1, le=MOST_KERNEL)
+    expansion: float | None = Field(None, gt=0, le=64)
+    k: int | None = Field(None, ge=2, le=MOST_CHANNELS)
     choose: list[str] = Field(description="names of candidates; one alone is fixed")
 
 
-class Space(_Strict):
+class Space(Settings):
     """A search space: the candidates by name, and the layers from the image to the pooling.
 
     Candidates are kept in one order, that of the paper's columns, whatever order they come in: records and Runs are

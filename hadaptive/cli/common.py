@@ -17,12 +17,9 @@ Verb = Callable[[str, Any, str], argparse.ArgumentParser]  # adds a verb: its na
 
 
 def params(a: argparse.Namespace) -> Any:
-    from hadaptive.config import check, load
+    from hadaptive.config import load
 
-    params = load()
-    if a.scale:
-        return check({**params.model_dump(mode="json"), "scale": a.scale})
-    return params
+    return load(given={"scale": a.scale} if a.scale else {})
 
 
 def study(a: argparse.Namespace) -> Study:

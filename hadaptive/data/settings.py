@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from hadaptive.data.errors import DataError
 from hadaptive.errors import nearest
+from hadaptive.settings import Settings
 
 ENVIRONMENT_VARIABLE = "HADAPTIVE_DATA"
 
@@ -28,20 +29,23 @@ class Dataset:
     title: str
     kind: Literal["embedded", "download", "folder", "large"]
     module: str
+    holds: Literal["images", "images with boxes", "sentences"]
+    most: tuple[int, int] | None = None  # examples to train on and to test; None: known once it is prepared
     folder: str | None = None  # the sub-folder of the data root that holds <train|val>/<class>/*
 
 
+_HERE = "hadaptive.data"
 DATASETS: dict[str, Dataset] = {
-    "digits": Dataset("scikit-learn digits", "embedded", "hadaptive.data.digits"),
-    "cifar100": Dataset("CIFAR-100", "download", "hadaptive.data.cifar100"),
-    "imagenet1k": Dataset("ImageNet-1k", "folder", "hadaptive.data.image_folder", "imagenet1k"),
-    "tiny_imagenet": Dataset("Tiny ImageNet", "folder", "hadaptive.data.image_folder", "tiny-imagenet"),
-    "coco": Dataset("COCO 2017", "large", "hadaptive.data.coco", "coco"),
-    "shapes": Dataset("drawn shapes", "embedded", "hadaptive.data.shapes"),
-    "sentiment": Dataset("a small grammar of sentiment", "embedded", "hadaptive.data.grammar"),
-    "entailment": Dataset("a small grammar of entailment", "embedded", "hadaptive.data.grammar"),
-    "sst2": Dataset("SST-2", "download", "hadaptive.data.glue"),
-    "mnli": Dataset("10% of MNLI", "download", "hadaptive.data.glue"),
+    "digits": Dataset("scikit-learn digits", "embedded", f"{_HERE}.digits", "images", (1_437, 360)),
+    "cifar100": Dataset("CIFAR-100", "download", f"{_HERE}.cifar100", "images", (50_000, 10_000)),
+    "imagenet1k": Dataset("ImageNet-1k", "folder", f"{_HERE}.image_folder", "images", folder="imagenet1k"),
+    "tiny_imagenet": Dataset("Tiny ImageNet", "folder", f"{_HERE}.image_folder", "images", folder="tiny-imagenet"),
+    "coco": Dataset("COCO 2017", "large", f"{_HERE}.coco", "images with boxes", (118_287, 5_000), "coco"),
+    "shapes": Dataset("drawn shapes", "embedded", f"{_HERE}.shapes", "images with boxes", (240, 60)),
+    "sentiment": Dataset("a small grammar of sentiment", "embedded", f"{_HERE}.grammar", "sentences", (1_200, 300)),
+    "entailment": Dataset("a small grammar of entailment", "embedded", f"{_HERE}.grammar", "sentences", (1_200, 300)),
+    "sst2": Dataset("SST-2", "download", f"{_HERE}.glue", "sentences", (67_349, 872)),
+    "mnli": Dataset("10% of MNLI", "download", f"{_HERE}.glue", "sentences"),
 }
 
 
@@ -52,17 +56,17 @@ def dataset_named(name: str) -> Dataset:
     return DATASETS[name]
 
 
-class DataSettings(BaseModel):
+class DataSettings(Settings):
     """Where data sets come from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     root: Path | None = Field(default=None, description=f"folder with local copies; default: ${ENVIRONMENT_VARIABLE}")
     folders: dict[str, Path] = Field(default={}, description="image folders by data set, when not under root")
     mirrors: dict[str, list[str]] = Field(default={}, description="addresses tried before the official, by data set")
     vocabulary: Path | None = Field(default=None, description="bert-base-uncased's vocab.txt, when not under root")
     downloads: Path = Field(default=Path("data/downloads"), description="where downloaded archives are kept")
-    timeout_s: float = Field(default=30.0, gt=0, description="seconds without an answer before a server is given up")
+    timeout_s: float = Field(
+        default=30.0, gt=0, le=86_400, description="seconds without an answer before a server is given up"
+    )
 
     @field_validator("folders", "mirrors")
     @classmethod

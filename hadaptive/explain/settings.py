@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from hadaptive.errors import nearest
+from hadaptive.settings import Settings
 
 EMBEDDED = "scikit-learn:"
 CREDITS = {  # photos inside scikit-learn, with what their licence asks to be said
@@ -30,10 +31,8 @@ def _has_an_area(box: tuple[float, float, float, float]) -> tuple[float, float, 
 Box = Annotated[tuple[Part, Part, Part, Part], AfterValidator(_has_an_area)]
 
 
-class Photo(BaseModel):
+class Photo(Settings):
     """An image file and where in it the subject is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str = Field(description="a path, of an image or a folder of them, or scikit-learn:flower.jpg or :china.jpg")
     subject: Box | None = Field(
@@ -52,10 +51,8 @@ def _as_photo(value: Any) -> Any:
 Entry = Annotated[Photo, BeforeValidator(_as_photo, json_schema_input_type=str | Photo)]
 
 
-class ExplainSettings(BaseModel):
+class ExplainSettings(Settings):
     """What Grad-CAM looks at."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     images: Annotated[list[Entry], BeforeValidator(_as_list, json_schema_input_type=str | list[Entry])] = Field(
         default_factory=lambda: [Photo(file=name) for name in CREDITS],

@@ -33,7 +33,7 @@ from tests.workflow.conftest import SMALL, TABLE, Project
 )
 def test_unknown_names(fresh: Project, words: str, config: str, said: str) -> None:
     output = fresh.snakemake(words, config, ok=False)
-    assert said in output and "Traceback" not in output
+    assert said in output and "Traceback" not in output and "WorkflowError" not in output
 
 
 def test_a_wrong_key_in_params_names_its_line(fresh: Project) -> None:
@@ -46,6 +46,20 @@ def test_a_wrong_key_in_params_names_its_line(fresh: Project) -> None:
         f"params.yaml:{number}: unknown key 'epoch' in scales.demo.tasks.cifar100.recipe. Did you mean 'epochs'?"
         in output
     )
+
+
+def test_settings_are_data_and_run_no_code(fresh: Project) -> None:
+    code = '__use_yte__: true\nx: ?open("ran", "w").write("x")\n'
+    params = fresh.folder / "params.yaml"
+    own = params.read_text()
+    params.write_text(code + own)
+    output = fresh.run("snakemake -n", ok=False)
+    assert "params.yaml:1: __use_yte__ would run what stands in settings as code" in output
+    assert "WorkflowError" not in output and not (fresh.folder / "ran").exists()
+    params.write_text(own)
+    (fresh.folder / "more.yaml").write_text("scale: cpu\n")
+    output = fresh.run("snakemake -n --configfile more.yaml", ok=False)
+    assert "--configfile is not taken" in output and "WorkflowError" not in output
 
 
 def test_no_cores(fresh: Project) -> None:

@@ -26,21 +26,25 @@ from hadaptive.study import Study
 from hadaptive.study.measures import MEASURES, inputs, measure_code
 from hadaptive.study.runs import depends_on, trainer_code
 
-
-configfile: "params.yaml"
-
-
+# Not by `configfile:`, which would run expressions that a file asks to have run. For the same reason --configfile is
+# refused, although Snakemake has read its file by now.
 try:
-    study = Study(configuration.check(config))
+    if workflow.overwrite_configfiles:
+        raise UserError(
+            "--configfile is not taken, as Snakemake can run its content as code; "
+            "edit params.yaml, or give single settings by --config KEY=VALUE"
+        )
+    study = Study(configuration.load(given=config))
     for word in sys.argv[1:]:
         study.check_target(word)
     study.bundle  # what cannot be shown is an error before anything runs
+    if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
+        raise UserError(
+            "--cores 0 runs nothing; give it at least one core, for example --cores 8"
+        )
 except UserError as error:
-    raise WorkflowError(f"\n{error}")
-if workflow.resource_settings.cores == 0:  # Snakemake would wait for ever
-    raise WorkflowError(
-        "--cores 0 runs nothing; give it at least one core, for example --cores 8"
-    )
+    print(error, file=sys.stderr, flush=True)
+    raise SystemExit(1)  # a WorkflowError would put a file and a line of ours before it
 
 if workflow.resource_settings.nodes is None:  # on this machine, whatever --cores says
     workflow.register_resource("processors", available_cpu_count())
