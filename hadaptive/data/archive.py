@@ -98,7 +98,10 @@ def _receive_once(url: str, part: Path, timeout_s: float) -> str | None:
                 return f"answered {response.status_code} {response.reason}"
             if not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                 offset = 0  # the server ignored Range and sends the whole file
-            total = offset + int(response.headers.get("Content-Length", 0)) or None
+            length = response.headers.get("Content-Length", "0")
+            if not length.isascii() or not length.isdigit():
+                return f"answered with the length {length!r}, which is no number"
+            total = offset + int(length) or None
             with (
                 part.open("ab" if offset else "wb") as file,
                 tqdm(total=total, initial=offset, unit="B", unit_scale=True, desc=part.stem, disable=None) as bar,

@@ -186,7 +186,7 @@ def open_batches(
     if manifest["kind"] == "folder":
         from hadaptive.data.image_folder import OnDisk
 
-        source = OnDisk(manifest, split, image_size=image_size, device=device, workers=workers)
+        source = OnDisk(root, manifest, split, image_size=image_size, device=device, workers=workers)
     else:
         source = InMemory(root, manifest, split, device)
     return Batches(

@@ -5,8 +5,10 @@ A record is one byte of coarse label, one of fine label, and 3,072 of pixels: 32
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import tarfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,8 +67,14 @@ def load(
                 f"or {ARCHIVE}, put {ARCHIVE} at {path}, or name a mirror in data.mirrors.cifar100"
             ) from error
     archive.verify_archive(path, archive_md5, "put the official one in its place, or delete it to have it downloaded")
-    with tarfile.open(path) as tar:  # members are read, none is unpacked: an archive cannot write anywhere
-        return _parse(_from_archive(tar), member_md5, examples, str(path))
+    try:
+        with tarfile.open(path) as tar:  # members are read, none is unpacked: an archive cannot write anywhere
+            return _parse(_from_archive(tar), member_md5, examples, str(path))
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{path} is no readable archive ({error}); replace it by the official one, or delete it to have it "
+            "downloaded"
+        ) from None
 
 
 def _from_folder(folder: Path) -> Reader:
@@ -105,6 +113,8 @@ def _parse(read: Reader, md5: Mapping[str, str], examples: Mapping[str, int], wh
         parts[name] = parse_records(raw, f"{name} in {where}")
     try:
         classes = read(NAMES).decode().split()
+    except UnicodeDecodeError:
+        raise DataError(f"{NAMES} in {where} is not UTF-8; {remedy}") from None
     except OSError:
         classes = [str(index) for index in range(CLASSES)]
     if len(classes) != CLASSES:

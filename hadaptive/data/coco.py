@@ -30,7 +30,7 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
     root = settings.local_root()
     own = root / "coco" if root is not None else None
     folder = own if own is not None and own.is_dir() else fetch(settings)
-    manifest = scenes.write(name, folder, destination, f"COCO 2017 in {folder}")
+    manifest = scenes.write(name, folder, destination, "COCO 2017")
     part = {
         split: f"{count} of {IMAGES[split]}" for split, count in manifest["counts"].items() if count < IMAGES[split]
     }

@@ -48,6 +48,20 @@ class Annotations:
         """The rows of an image's objects."""
         return slice(int(self.starts[image]), int(self.starts[image + 1]))
 
+    def problem(self, classes: int) -> str | None:
+        """What makes these arrays useless for training, None where nothing does."""
+        images, objects = len(self.ids), len(self.boxes)
+        shapes = [each.shape for each in (self.names, self.sizes, self.starts, self.boxes, self.classes, self.crowds)]
+        if shapes != [(images,), (images, 2), (images + 1,), (objects, 4), (objects,), (objects,)]:
+            return "the arrays do not belong together"
+        if (np.diff(self.starts) < 0).any() or self.starts[0] != 0 or self.starts[-1] != objects:
+            return "the objects of an image cannot be found"
+        if not np.isfinite(self.boxes).all() or (self.boxes[:, 2:] <= self.boxes[:, :2]).any():
+            return "a box has no area"
+        if ((self.classes < 0) | (self.classes >= classes)).any():
+            return f"an object has a label that none of {classes} classes has"
+        return None
+
     def save(self, path: Path) -> None:
         """Write to an .npz file."""
         with atomic(path) as temporary, temporary.open("wb") as file:

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 from hadaptive.data import coco_format, scenes
 from hadaptive.data.batches import batch_sizes, epoch_seed
 from hadaptive.data.errors import DataError
-from hadaptive.data.prepared import MANIFEST, read_manifest
+from hadaptive.data.prepared import MANIFEST, location, read_manifest, remedy, verify_file
 
 Target = dict[str, Tensor]
 
@@ -54,9 +54,11 @@ class Scenes:
     """
 
     def __init__(self, root: Path, manifest: dict[str, Any], split: str, size: int, augment: Augmentation) -> None:
-        self.folder = root / manifest["root"] / scenes.FOLDERS[split]
+        self.folder = location(root) / scenes.FOLDERS[split]
         self.classes: list[str] = manifest["classes"]
-        self.known = coco_format.load(root / f"{split}.npz")
+        self.known = coco_format.load(verify_file(root, manifest, f"{split}.npz"))
+        if problem := self.known.problem(len(self.classes)):
+            raise DataError(f"{root / split}.npz: {problem}; {remedy(root)}")
         self.size = size
         ground = tuple(round(255 * level) for level in manifest["mean"])
         ending: list[v2.Transform] = [v2.Resize((size, size)), v2.SanitizeBoundingBoxes()]

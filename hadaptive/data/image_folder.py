@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hadaptive.data.errors import DataError
-from hadaptive.data.prepared import MANIFEST, SCHEMA
+from hadaptive.data.prepared import MANIFEST, SCHEMA, location, remedy, write_location
 from hadaptive.data.settings import DataSettings
 from hadaptive.records import write_json
 
@@ -31,7 +31,9 @@ FOLDERS = {"train": "train", "test": "val"}
 
 def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, Any]:
     """Leave the images where they are and write their manifest to `destination`; returns it. Raises DataError."""
-    manifest = manifest_of(name, settings.image_folder(name))
+    root = settings.image_folder(name)
+    manifest = manifest_of(name, root)
+    write_location(destination, root.resolve())
     write_json(destination / MANIFEST, manifest)
     return manifest
 
@@ -42,20 +44,45 @@ def scan(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
     Raises DataError for a split without classes or a class without images.
     """
     classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    for name in classes:
+        if not _is_text(name):
+            raise DataError(f"{folder}: the name of class folder {name!r} is not UTF-8; rename it")
     if not classes:
         raise DataError(f"{folder} holds no class folders; expected {folder}/<class>/<image>")
     images = []
     for label, name in enumerate(classes):
         found = sorted(
             os.path.relpath(os.path.join(directory, file), folder)
-            for directory, _, files in os.walk(folder / name, followlinks=True)
+            for directory, files in _walk(folder / name)
             for file in files
             if file.lower().endswith(SUFFIXES) and not file.startswith(".")
         )
         if not found:
             raise DataError(f"class folder {folder / name} is empty (no {', '.join(SUFFIXES)}); fill it or remove it")
+        if odd := next((path for path in found if not _is_text(path)), None):
+            raise DataError(f"{folder}: the name of image {odd!r} is not UTF-8; rename it")
         images += [(path, label) for path in found]
     return classes, images
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name is UTF-8: Python marks bytes that are not by lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _walk(top: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder below `top`, through links too, with its files. DataError for a link that leads back up."""
+    above: dict[str, frozenset[tuple[int, int]]] = {str(top): frozenset()}
+    for directory, folders, files in os.walk(top, followlinks=True):
+        state = os.stat(directory)
+        here = above.pop(directory) | {(state.st_dev, state.st_ino)}
+        for name in folders:
+            inner = os.path.join(directory, name)
+            below = os.stat(inner)
+            if (below.st_dev, below.st_ino) in here:
+                raise DataError(f"{inner} is a link to a folder that it lies in; remove it")
+            above[inner] = here
+        yield directory, files
 
 
 def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
@@ -77,8 +104,7 @@ def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
         "schema": SCHEMA,
         "dataset": dataset,
         "kind": "folder",
-        "source": f"image folder {root}",
-        "root": str(root),
+        "source": f"image folder of {dataset}",
         "classes": train,
         "num_classes": len(train),
         "counts": {split: len(images) for split, (_, images) in found.items()},
@@ -137,19 +163,25 @@ class OnDisk:
     """The images of one split, decoded as they are needed. Raises DataError if they changed since `prepare`."""
 
     def __init__(
-        self, manifest: dict[str, Any], split: str, *, image_size: int, device: torch.device, workers: int
+        self,
+        prepared: Path,
+        manifest: dict[str, Any],
+        split: str,
+        *,
+        image_size: int,
+        device: torch.device,
+        workers: int,
     ) -> None:
         import torch
 
-        root = Path(manifest["root"])
-        folder = root / FOLDERS[split]
+        folder = location(prepared) / FOLDERS[split]
         if not folder.is_dir():
-            raise DataError(f"{folder} is gone since it was prepared; restore it or prepare the data set again")
+            raise DataError(f"{folder} is gone since it was prepared; restore it, or {remedy(prepared)}")
         classes, images = scan(folder)
         if classes != manifest["classes"] or len(images) != manifest["counts"][split]:
             raise DataError(
                 f"{folder} has changed since it was prepared: {len(images)} images of {len(classes)} classes, then "
-                f"{manifest['counts'][split]} of {manifest['num_classes']}; prepare the data set again"
+                f"{manifest['counts'][split]} of {manifest['num_classes']}; {remedy(prepared)}"
             )
         self.decoder = Decoder(folder, [path for path, _ in images], image_size)
         self.labels = torch.tensor([label for _, label in images], device=device)

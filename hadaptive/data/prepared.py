@@ -6,16 +6,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hadaptive.data.errors import DataError
 from hadaptive.records import atomic, sha256, write_json
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+LOCATION = "location.json"  # where images lie that are not copied; no content, so not in the manifest
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,11 @@ class Arrays:
 def write_arrays(dataset: str, folder: Path, arrays: Arrays) -> dict[str, Any]:
     """Write the four arrays as .npy, then the manifest, which it returns. The bytes depend on the data alone.
 
-    Raises OSError where the folder cannot be written.
+    Raises DataError for a label without a class, OSError where the folder cannot be written.
     """
+    for split in ("train", "test"):
+        images, labels = (getattr(arrays, f"{split}_{part}") for part in ("images", "labels"))
+        check_split(images, labels, len(arrays.classes), f"{arrays.source}, {split}", "replace it by the official one")
     (folder / MANIFEST).unlink(missing_ok=True)  # a manifest promises that what it lists is there
     files: dict[str, dict[str, Any]] = {}
     for name in ("train_images", "train_labels", "test_images", "test_labels"):
@@ -78,33 +83,144 @@ def channel_statistics(images_NCHW: NDArray[np.uint8]) -> tuple[list[float], lis
     return mean, std
 
 
+class _File(BaseModel):
+    sha256: str
+    bytes: int
+
+
+class _Vocabulary(BaseModel):
+    size: int = Field(ge=1)
+    pad: int
+    cls: int
+    sep: int
+
+
+class _Manifest(BaseModel):
+    """What the rest of the project reads of a manifest; other entries pass."""
+
+    model_config = ConfigDict(strict=True)
+
+    dataset: str
+    kind: Literal["tensor", "text", "folder", "scenes"]
+    classes: list[str] = Field(min_length=1)
+    num_classes: int
+    counts: dict[Literal["train", "test"], int]
+    files: dict[str, _File]
+    sha256: str
+    mean: list[Annotated[float, Field(allow_inf_nan=False)]] | None = None
+    std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None
+    sentences: Literal[1, 2] | None = None
+    vocabulary: _Vocabulary | None = None
+
+    def missing(self) -> str | None:
+        """An entry that data of this kind need and that is not there, or does not agree with another."""
+        needed = ("sentences", "vocabulary") if self.kind == "text" else ("mean", "std")
+        if lost := next((name for name in needed if getattr(self, name) is None), None):
+            return f"{lost} is missing"
+        return "num_classes is not the number of classes" if self.num_classes != len(self.classes) else None
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a prepared data set. Raises DataError if the folder was not (wholly) prepared."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{folder} holds no prepared data set (no {MANIFEST}); prepare it first") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is unreadable ({error}); delete it and prepare the data set again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} is unreadable ({error}); {remedy(folder)}") from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise DataError(f"{path} has another schema than {SCHEMA}; delete it and prepare the data set again")
+        raise DataError(f"{path} has another schema than {SCHEMA}; {remedy(folder)}")
+    try:
+        problem = _Manifest.model_validate(manifest).missing()
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    if problem:
+        raise DataError(f"{path} is damaged ({problem}); {remedy(folder)}")
     return manifest
 
 
-def open_arrays(folder: Path, manifest: dict[str, Any], split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images and labels of a split, mapped into memory so that processes on one machine share the pages.
+def write_location(folder: Path, root: Path) -> None:
+    """Say where the images of a prepared data set lie. Moving them changes this file and no result."""
+    write_json(folder / LOCATION, {"root": str(root)})
 
-    Raises DataError if a file is missing or has another size than the manifest says (contents are not hashed again).
+
+def location(folder: Path) -> Path:
+    """The folder that holds the images of a prepared data set: `folder` itself where nothing else is said."""
+    path = folder / LOCATION
+    if not path.exists():
+        return folder
+    try:
+        return Path(json.loads(path.read_text(encoding="utf-8"))["root"])
+    except (OSError, ValueError, TypeError, KeyError):
+        raise DataError(f"{path} is damaged; {remedy(folder)}") from None
+
+
+def remedy(folder: Path) -> str:
+    """How a prepared data set is made again."""
+    return f"`hadaptive data {folder.name}` makes the data again"
+
+
+def verify(folder: Path, manifest: dict[str, Any] | None = None) -> None:
+    """Hash every file that the manifest of a prepared data set lists. Raises DataError for one that differs.
+
+    SHA-256 reads more than a gigabyte per second on a processor that has instructions for it: 0.15 s for CIFAR-100.
     """
-    arrays = []
-    for part in ("images", "labels"):
-        path = folder / f"{split}_{part}.npy"
-        expected = manifest["files"][path.name]["bytes"]
-        actual = path.stat().st_size if path.is_file() else None
-        if actual != expected:
-            found = "is missing" if actual is None else f"has {actual} bytes, expected {expected}"
-            raise DataError(f"{path} {found}; delete {folder / MANIFEST} and prepare the data set again")
-        arrays.append(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants a writable array
-    images, labels = arrays
+    manifest = manifest or read_manifest(folder)
+    for name in manifest["files"]:
+        verify_file(folder, manifest, name)
+
+
+def verify_file(folder: Path, manifest: dict[str, Any], name: str) -> Path:
+    """The path of a file of a prepared data set, once its size and its SHA-256 are the manifest's. Else DataError."""
+    path, expected = folder / name, manifest["files"].get(name)
+    if expected is None:
+        raise DataError(f"{folder / MANIFEST} does not list {name}; {remedy(folder)}")
+    try:
+        actual = path.stat().st_size
+        if actual != expected["bytes"]:
+            raise DataError(f"{path} has {actual} bytes, expected {expected['bytes']}; {remedy(folder)}")
+        if sha256(path) != expected["sha256"]:
+            raise DataError(f"{path} was changed since it was prepared (SHA-256 differs); {remedy(folder)}")
+    except OSError as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise DataError(f"{path} {reason}; {remedy(folder)}") from None
+    return path
+
+
+def load_array(folder: Path, manifest: dict[str, Any], name: str) -> NDArray[Any]:
+    """A verified array, mapped into memory so that processes on one machine share the pages. Raises DataError."""
+    path = verify_file(folder, manifest, name)
+    try:
+        return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants a writable array
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} holds no array ({error}); {remedy(folder)}") from None
+
+
+def open_arrays(folder: Path, manifest: dict[str, Any], split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images uint8 (N, C, H, W) and labels int64 (N,) of a split, mapped into memory.
+
+    Raises DataError if a file is missing or not, byte for byte, what the manifest says, or a label has no class.
+    """
+    if manifest["kind"] != "tensor":
+        raise DataError(f"{folder} holds {manifest['dataset']}, which is no set of images; choose one for this task")
+    images, labels = (load_array(folder, manifest, f"{split}_{part}.npy") for part in ("images", "labels"))
+    check_split(images, labels, manifest["num_classes"], f"{folder}, {split}", remedy(folder))
     return images, labels
+
+
+def check_split(images: NDArray[Any], labels: NDArray[Any], classes: int, where: str, mend: str) -> None:
+    """Raise DataError, naming `where`, unless images are uint8 (N, C, H, W) and labels int64 (N,) below `classes`."""
+    if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
+        raise DataError(f"{where}: images are {images.dtype} {images.shape}, not uint8 (N, C, H, W); {mend}")
+    if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+        raise DataError(f"{where}: labels are {labels.dtype} {labels.shape} for {len(images)} images; {mend}")
+    check_labels(labels, classes, where, mend)
+
+
+def check_labels(labels_N: NDArray[np.integer], classes: int, where: str, mend: str) -> None:
+    """Raise DataError, naming `where`, for a label that none of `classes` classes has."""
+    wrong = np.flatnonzero((labels_N < 0) | (labels_N >= classes))
+    if wrong.size:
+        raise DataError(f"{where}: example {wrong[0]} has label {labels_N[wrong[0]]} of {classes} classes; {mend}")

@@ -14,7 +14,7 @@ from typing import Any
 from hadaptive.data import coco_format
 from hadaptive.data.coco_format import Annotations
 from hadaptive.data.errors import DataError
-from hadaptive.data.prepared import MANIFEST, SCHEMA
+from hadaptive.data.prepared import LOCATION, MANIFEST, SCHEMA, write_location
 from hadaptive.records import sha256, write_json
 
 KIND = "scenes"
@@ -32,6 +32,7 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
     (destination / MANIFEST).unlink(missing_ok=True)
     root = root.resolve()
     files: dict[str, dict[str, Any]] = {}
+    annotations: dict[str, str] = {}
     found: dict[str, Annotations] = {}
     listed: dict[str, list[dict[str, Any]]] = {}
     met: dict[str, dict[str, int]] = {}
@@ -45,8 +46,12 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
                 raise DataError(f"{root / folder / name} is not there; {file} lists it as image {identity}")
             digest.update(f"{folder}/{name}\0{sizes[name]}\n".encode())
         found[split].save(destination / f"{split}.npz")
-        files[file.name] = {"sha256": sha256(file), "bytes": file.stat().st_size}
-        digest.update(files[file.name]["sha256"].encode())
+        annotations[file.name] = sha256(file)
+        digest.update(annotations[file.name].encode())
+        drawn = [f"{folder}/{name}" for name in found[split].names] if root == destination.resolve() else []
+        for name in (f"{split}.npz", *drawn):  # what lies here is verified when it is used; images elsewhere are not
+            path = destination / name
+            files[name] = {"sha256": sha256(path), "bytes": path.stat().st_size}
     names = {split: [str(each.get("name")) for each in categories] for split, categories in listed.items()}
     if names["train"] != names["test"]:
         differ = sorted(set(names["train"]) ^ set(names["test"])) or ["their order"]
@@ -56,7 +61,6 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
         "dataset": dataset,
         "kind": KIND,
         "source": source,
-        "root": "." if root == destination.resolve() else str(root),  # what was drawn here moves with the folder
         "classes": names["train"],
         "category_ids": [each["id"] for each in listed["train"]],
         "num_classes": len(names["train"]),
@@ -66,9 +70,14 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
         "image_shape": None,
         "mean": MEAN,
         "std": STD,
+        "annotations": annotations,
         "files": files,
         "sha256": digest.hexdigest(),
     }
+    if root == destination.resolve():
+        (destination / LOCATION).unlink(missing_ok=True)  # what was drawn here moves with the folder
+    else:
+        write_location(destination, root)
     write_json(destination / MANIFEST, manifest)
     return manifest
 

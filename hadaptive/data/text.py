@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hadaptive.data.errors import DataError
-from hadaptive.data.prepared import MANIFEST, SCHEMA
+from hadaptive.data.prepared import MANIFEST, SCHEMA, check_labels, load_array, remedy
 from hadaptive.records import atomic, sha256, write_json
 
 if TYPE_CHECKING:  # a change of how the vocabulary is obtained trains nothing again
@@ -53,6 +53,7 @@ def write_texts(
     for split, texts in (("train", train), ("test", test)):
         pieces, ends = split_up(texts, vocabulary)
         labels = np.asarray(texts.labels, np.int64)
+        check_labels(labels, len(classes), f"{source}, {split}", "mend the row")
         arrays: dict[str, NDArray[Any]] = {"pieces": pieces, "ends": ends, "labels": labels}
         for part, array in arrays.items():
             path = folder / f"{split}_{part}.npy"
@@ -95,21 +96,21 @@ EMPTY = "a sentence without a word"
 def open_texts(folder: Path, manifest: dict[str, Any], split: str) -> dict[str, NDArray[Any]]:
     """The arrays of a split by part, mapped into memory.
 
-    Raises DataError if a file is missing, has another size than the manifest says, or holds a number that the
-    vocabulary does not have.
+    Raises DataError if a file is missing or not, byte for byte, what the manifest says, or holds a word piece that the
+    vocabulary or a label that the classes do not have.
     """
     if manifest.get("kind") != "text":
         raise DataError(f"{folder} holds {manifest.get('dataset')}, which is no set of sentences; choose one for text")
-    remedy, arrays = f"delete {folder / MANIFEST} and prepare the data set again", {}
-    for part in PARTS:
-        path = folder / f"{split}_{part}.npy"
-        expected = manifest["files"][path.name]["bytes"]
-        actual = path.stat().st_size if path.is_file() else None
-        if actual != expected:
-            found = "is missing" if actual is None else f"has {actual} bytes, expected {expected}"
-            raise DataError(f"{path} {found}; {remedy}")
-        arrays[part] = np.load(path, mmap_mode="r", allow_pickle=False)
-    highest, size = int(arrays["pieces"].max()), manifest["vocabulary"]["size"]
+    arrays = {part: load_array(folder, manifest, f"{split}_{part}.npy") for part in PARTS}
+    pieces, ends, labels = (arrays[part] for part in PARTS)
+    if [pieces.dtype, ends.dtype, labels.dtype] != [
+        np.dtype(each) for each in (np.uint16, np.int64, np.int64)
+    ] or not labels.size:
+        raise DataError(f"{folder}, {split}: the arrays are not of this version's types; {remedy(folder)}")
+    if len(ends) != len(labels) * manifest["sentences"] or ends[-1] != len(pieces) or (np.diff(ends) < 1).any():
+        raise DataError(f"{folder}, {split}: sentences, ends and labels do not agree; {remedy(folder)}")
+    highest, size = int(pieces.max()), manifest["vocabulary"]["size"]
     if highest >= size:
-        raise DataError(f"{folder} has word piece {highest}, but its vocabulary only {size}; {remedy}")
+        raise DataError(f"{folder} has word piece {highest}, but its vocabulary only {size}; {remedy(folder)}")
+    check_labels(labels, manifest["num_classes"], f"{folder}, {split}", remedy(folder))
     return arrays

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from hadaptive import record
+from hadaptive.data import prepared
+from hadaptive.data.errors import DataError
 from hadaptive.records import processor, read_json, sha256
 from hadaptive.run import Run
 from hadaptive.train import checkpoint, ranks
@@ -32,10 +34,17 @@ def write(
 ) -> None:
     """Write last.pt, best.pt and then record.json into `work`, from where they go to `out`.
 
-    `metrics` are the task's; `examples` counts the data ("train_examples", "test_examples").
+    `metrics` are the task's; `examples` counts the data ("train_examples", "test_examples"). Where the prepared data
+    changed during the training it raises DataError, writes nothing, and drops what was learned.
     """
     if not ranks.first():
         return
+    try:
+        prepared.verify(data)  # again, as a training takes hours: the record names what it was trained on
+    except DataError:
+        for state in work.glob("state*.pt"):  # nobody can tell from which epoch on the data were others
+            state.unlink()
+        raise
     history = trained.history
     for name, weights in (("last", trained.last), ("best", trained.best)):
         checkpoint.save(work / f"{name}.pt", weights)

@@ -162,7 +162,7 @@ def test_splits_must_have_the_same_categories(own: Path, tmp_path: Path) -> None
 def test_more_images_than_there_are_and_data_without_boxes_are_refused(drawn: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"241 images asked for, but .* has 240"):
         opened(drawn, examples=241)
-    (tmp_path / "manifest.json").write_text('{"schema": 1, "kind": "tensor"}')
+    prepare("digits", tmp_path, DataSettings())
     with pytest.raises(DataError, match="describes images without boxes"):
         opened(tmp_path)
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from hadaptive.data import DataError, DataSettings, open_batches, prepare
+from hadaptive.data.prepared import location
 
 SPLITS = {"train": 3, "val": 2}
 # From Python 3.12 on, forking a worker from a process with threads warns; the workers only decode.
@@ -42,12 +43,15 @@ def settings(images: Path) -> DataSettings:
 
 
 def test_manifest(images: Path, prepared: Path, tmp_path: Path) -> None:
-    assert [path.name for path in prepared.iterdir()] == ["manifest.json"]
+    assert sorted(path.name for path in prepared.iterdir()) == ["location.json", "manifest.json"]
     manifest = prepare("tiny_imagenet", tmp_path / "again", settings(images))
     assert manifest["counts"] == {"train": 7, "test": 4}
     assert manifest["classes"] == ["cat", "dog"]
-    assert manifest["root"] == str(images)
+    assert location(prepared) == images
     assert (prepared / "manifest.json").read_bytes() == (tmp_path / "again" / "manifest.json").read_bytes()
+    moved = shutil.copytree(images, tmp_path / "elsewhere")
+    prepare("tiny_imagenet", tmp_path / "moved", settings(moved))
+    assert (tmp_path / "moved/manifest.json").read_bytes() == (prepared / "manifest.json").read_bytes(), "no path in it"
     (images / "train" / "dog" / "grey.png").rename(images / "train" / "dog" / "renamed.png")
     assert prepare("tiny_imagenet", tmp_path / "again", settings(images))["sha256"] != manifest["sha256"]
 
@@ -109,7 +113,9 @@ def test_wrong_folders(images: Path, tmp_path: Path) -> None:
 
 def test_changed_since_prepared(images: Path, prepared: Path) -> None:
     (images / "train" / "dog" / "grey.png").unlink()
-    with pytest.raises(DataError, match=r"train has changed since it was prepared: 6 images .* then 7 .*; prepare"):
+    with pytest.raises(
+        DataError, match=r"train has changed since it was prepared: 6 images .* then 7 .*; `hadaptive data out` makes"
+    ):
         open_batches(prepared, "train", image_size=8, batch_size=2, train=True)
     shutil.rmtree(images / "train")
     with pytest.raises(DataError, match="is gone since it was prepared"):

@@ -66,7 +66,7 @@ def test_a_sentence_that_becomes_nothing_and_a_piece_beyond_the_vocabulary_are_e
     with pytest.raises(DataError, match=r"has word piece 6, but its vocabulary only 6"):
         open_texts(tmp_path, manifest, "test")
     (tmp_path / "test_ends.npy").unlink()
-    with pytest.raises(DataError, match=r"test_ends\.npy is missing; delete .*manifest\.json"):
+    with pytest.raises(DataError, match=r"test_ends\.npy is missing; `hadaptive data .*` makes"):
         open_texts(tmp_path, manifest, "test")
     with pytest.raises(DataError, match="which is no set of sentences"):
         open_texts(tmp_path, {**manifest, "kind": "tensor"}, "test")

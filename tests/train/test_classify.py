@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from hadaptive.data import DataError
 from hadaptive.errors import UserError
 from hadaptive.recipes import Recipe
 from hadaptive.records import read_json, sha256
@@ -220,3 +223,42 @@ def test_prepared_data_that_changed_are_noticed(train: Trainer, digits: Path, tm
         (broken / file.name).write_bytes(file.read_bytes()[: -1 if file.name == "train_images.npy" else None])
     with pytest.raises(UserError, match=r"train_images\.npy"):
         classify.train(run, broken, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
+
+
+@pytest.fixture
+def own(tmp_path: Path, digits: Path) -> Path:
+    """A copy of the data set, to change."""
+    return Path(shutil.copytree(digits, tmp_path / "digits"))
+
+
+def shift_labels(data: Path) -> None:
+    labels = np.load(data / "train_labels.npy")
+    np.save(data / "train_labels.npy", (labels + 1) % 10)
+
+
+def test_what_was_trained_on_changed_data_is_never_recorded_or_taken(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, intact = small_run(epochs=1), (own / "train_labels.npy").read_bytes()
+
+    def go() -> Any:
+        return classify.train(run, own, tmp_path / "out", tmp_path / "work", device="cpu", threads=1, code="code")
+
+    changed = pytest.raises(
+        DataError, match=r"train_labels\.npy was changed .*; `hadaptive data digits` makes the data"
+    )
+    shift_labels(own)
+    with changed:
+        go()
+    (own / "train_labels.npy").write_bytes(intact)
+    with monkeypatch.context() as patch, changed:
+        whole = loop._epoch
+        patch.setattr(loop, "_epoch", lambda *args, **words: (shift_labels(own), whole(*args, **words))[1])
+        go()
+    assert not list(tmp_path.rglob("record.json"))
+    (own / "train_labels.npy").write_bytes(intact)
+    assert not list(tmp_path.rglob("state*.pt")), "learned in part from the shifted labels"
+    go()
+    shift_labels(own)
+    with changed:
+        go()
