@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import subprocess
 import tempfile
 import time
@@ -32,6 +34,11 @@ def gpus() -> tuple[str, ...]:
     return tuple(str(index) for index in range(count))
 
 
+def threads() -> int:
+    """Processor threads of a training: on CPUs two trainings of one thread beat one of two; a GPU is fed by several."""
+    return 8 if gpus() else 1
+
+
 @contextlib.contextmanager
 def claimed(count: int = 1, *, inherit: bool = False) -> Iterator[str]:
     """Hold `count` GPUs for this process and yield the torch device to use: "cuda", or "cpu" on a machine without one.
@@ -53,25 +60,57 @@ def claimed(count: int = 1, *, inherit: bool = False) -> Iterator[str]:
     if not gpus():
         yield "cpu"
         return
-    folder = Path(tempfile.gettempdir(), f"hadaptive-gpu-{os.getuid()}")
-    folder.mkdir(exist_ok=True)
+    folder = _lock_folder()
     while True:
         with contextlib.ExitStack() as held:  # all or none: two that each hold half would wait for ever
             found: list[str] = []
             for place, index in enumerate(gpus()):
                 if index in found or len(found) == count:
                     continue
-                lock = (folder / f"{place}.lock").open("w")
+                lock = open_lock(folder / f"{place}.lock")
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
-                    lock.close()
+                    os.close(lock)
                     continue
-                os.set_inheritable(lock.fileno(), inherit)
-                held.enter_context(lock)
+                os.set_inheritable(lock, inherit)
+                held.callback(os.close, lock)
                 found.append(index)
             if len(found) == count:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(found)
                 yield "cuda"  # the kernel gives the locks back when the process ends, however it ends
                 return
         time.sleep(0.2)
+
+
+def _lock_folder() -> Path:
+    """This user's folder of GPU locks. UserError where somebody else made it: $TMPDIR is open to all users."""
+    folder = Path(tempfile.gettempdir(), f"hadaptive-gpu-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UserError(
+            f"{folder} is not a folder of yours, so GPU locks in it cannot be trusted; remove it, or "
+            "set TMPDIR to another folder"
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def open_lock(path: Path) -> int:
+    """Open, or create, a file to lock, and leave its content alone; returns the descriptor, which no program inherits.
+
+    UserError where a link or anything but a file stands in its place: what it leads to is not ours.
+    """
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise UserError(f"{path} is a link or no file, so it cannot be locked; remove it") from None
+        raise
+    if not stat.S_ISREG(os.fstat(lock).st_mode):
+        os.close(lock)
+        raise UserError(f"{path} is a link or no file, so it cannot be locked; remove it")
+    return lock

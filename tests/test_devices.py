@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hadaptive import devices
+from hadaptive.cli import _parser
 from hadaptive.errors import UserError
 
 Machine = Callable[[str], None]
@@ -113,3 +114,60 @@ def test_no_gpu(machine: Machine) -> None:
         assert device == "cpu"
     with pytest.raises(UserError, match="2 GPUs are asked for and this machine has 0"), devices.claimed(2):
         pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the locks lie."""
+    return tmp_path / f"hadaptive-gpu-{os.getuid()}"
+
+
+def test_a_lock_that_leads_elsewhere_is_refused_and_its_target_kept(machine: Machine, folder: Path) -> None:
+    machine("0")
+    folder.mkdir()
+    target = folder.parent / "thesis"
+    target.write_text("years of work")
+    (folder / "0.lock").symlink_to(target)
+    with pytest.raises(UserError, match=r"0\.lock is a link or no file, .*; remove it"), devices.claimed():
+        pass
+    assert target.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("plant", [lambda path: path.symlink_to("/tmp"), lambda path: path.write_text("")])
+def test_a_folder_of_locks_that_is_none_is_refused(
+    machine: Machine, folder: Path, plant: Callable[[Path], object]
+) -> None:
+    machine("0")
+    plant(folder)
+    with (
+        pytest.raises(UserError, match=r"is not a folder of yours, .* set TMPDIR to another folder"),
+        devices.claimed(),
+    ):
+        pass
+
+
+def test_a_folder_of_locks_is_ours_alone(machine: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine("0")
+    folder.mkdir(mode=0o777)
+    (folder / "0.lock").write_text("kept")
+    with devices.claimed():
+        visible()
+    assert folder.stat().st_mode & 0o777 == 0o700 and (folder / "0.lock").read_text() == "kept"
+    somebody = os.getuid() + 1
+    monkeypatch.setattr(devices.os, "getuid", lambda: somebody)
+    folder.rename(folder.with_name(f"hadaptive-gpu-{somebody}"))
+    with pytest.raises(UserError, match="is not a folder of yours"), devices.claimed():
+        pass
+
+
+def test_a_training_has_as_many_threads_by_hand_as_in_the_workflow(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    asked = _parser().parse_args(["train", "cifar100/hadaptive_net_s/dysoft/seed0"]).threads
+    machine("")
+    assert asked is None and devices.threads() == 1
+    machine("0")
+    assert devices.threads() == 8
+    rule = (Path(__file__).resolve().parent.parent / "workflow/rules/train.smk").read_text()
+    assert "threads: devices.threads()" in rule

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hadaptive import devices
+from hadaptive.data import prepared
 from hadaptive.record import SEALED, Damaged, TrainingRecord, find, read
 from hadaptive.records import atomic, sha256
 from hadaptive.run import Run
@@ -25,7 +27,8 @@ RESULTS = ("last.pt", "best.pt", "record.json")
 def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable[[Path], None]) -> TrainingRecord:
     """Have `train(folder)` leave the results of `run` in its work folder and put them into `out`; returns the record.
 
-    A Run that already finished with the same settings, data and code is not trained again.
+    A Run that already finished with the same settings, data and code is not trained again. Raises DataError where the
+    prepared data are not those that their manifest describes.
     """
     key = run.key(sha256(data / "manifest.json"), code)
     # of several processes the first holds the folder, and the others wait for its word
@@ -33,6 +36,7 @@ def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable
         if not ranks.from_first(bench.finished):
             train(bench.folder)
         elif ranks.first():
+            prepared.verify(data)
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
         ranks.from_first(lambda: place(bench.folder, out))
     record = read(out / "record.json")
@@ -68,17 +72,28 @@ def workshop(root: Path, key: str) -> Iterator[Bench]:
     """
     folder = root / key
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    with contextlib.ExitStack() as held:
+        lock = devices.open_lock(folder / "lock")
+        held.callback(os.close, lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             print(f"another process is training this Run in {folder}; waiting for its result", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        clear(folder)
         yield Bench(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove what killed writers left of half-written files. For the holder of the folder alone."""
+    for name in (*RESULTS, "state.pt"):
+        for left in folder.glob(f".{name}.????????"):  # as `records.atomic` names them
+            left.unlink(missing_ok=True)
 
 
 def place(folder: Path, out: Path) -> None:
     """Put a finished Run's results into `out`, the record last; drop the state that only resuming needs."""
+    clear(out)
     for name in RESULTS:
         with atomic(out / name) as temporary:
             try:
