@@ -78,7 +78,7 @@ def depth(measure: Measure) -> list[dict[str, Any]]:
             torch.manual_seed(0)
             model = create_model(said["model"], data.num_classes, **{**how["options"], "selection": "topk"})
             if state == "trained":
-                model.load_state_dict(checkpoint.load(Path(how["weights"])))
+                checkpoint.fill(model, Path(how["weights"]))
                 model.eval()
             layers = _layers(model, images)
             found += [{"variant": variant, "state": state, "layer": n, **each} for n, each in enumerate(layers, 1)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import random
+import shutil
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hadaptive.errors import UserError
 from hadaptive.records import atomic
@@ -21,6 +23,9 @@ class Damaged(UserError):
 
 def save(path: Path, state: dict[str, Any], *, keep_previous: bool = False) -> None:
     """Write `state` atomically; with `keep_previous` the file that stood there stays as `<stem>.previous<suffix>`."""
+    for place in (path, previous(path)):
+        if place.is_dir() and not place.is_symlink():  # in a work folder, which is safe to delete
+            shutil.rmtree(place)
     with atomic(path) as temporary:
         try:
             with temporary.open("wb") as file:
@@ -42,6 +47,12 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     Raises UserError, naming the file and the remedy, where it is missing; Damaged where it is cut short, altered, or
     holds anything but tensors and plain values (a pickle could run code).
     """
+    mend = (
+        "Delete it and run the same command again: training goes on from the checkpoint before it, or from the start "
+        "where there is none"
+    )
+    if path.is_dir():
+        raise Damaged(f"{path} is damaged (a folder stands in its place). {mend}")
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -52,23 +63,52 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         raise UserError(f"{path}: no such checkpoint; train the Run that makes it first") from None
     except pickle.UnpicklingError:
         raise Damaged(f"{path} holds more than weights and was not loaded; delete it") from None
-    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
-        raise Damaged(
-            f"{path} is damaged ({error}). Delete it and run the same command again: training goes on from the "
-            f"checkpoint before it, or from the start where there is none"
-        ) from None
+    except (OSError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a damaged file can make torch raise almost anything
+        raise Damaged(f"{path} is damaged ({error}). {mend}") from None
     return state
 
 
-def newest(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """The state to resume from: at `path`, else the one before it, else None. A damaged one is named and left."""
+def newest(
+    path: Path, device: torch.device | str = "cpu", unlike: Callable[[Any], str | None] = lambda state: None
+) -> dict[str, Any] | None:
+    """The state to resume from: at `path`, else the one before it, else None. A damaged one is named and left.
+
+    `unlike` says in words why a state cannot be resumed from, and None where it can; one that cannot counts as damaged.
+    """
     for candidate, otherwise in ((path, "from the checkpoint before it"), (previous(path), "from the start")):
         if candidate.exists():
             try:
-                return load(candidate, device)
+                state = load(candidate, device)
+                if (wrong := unlike(state)) is not None:
+                    raise Damaged(f"{candidate} is of another training ({wrong}). Delete it")
+                return state
             except Damaged as error:
                 print(f"{str(error).partition('. ')[0]}; going on {otherwise}", flush=True)
     return None
+
+
+def weights_unlike(found: Any, expected: Mapping[str, Any]) -> str | None:
+    """How `found` differs from weights of the names, shapes and types of `expected`; None where it does not."""
+    if not isinstance(found, Mapping):
+        return f"{type(found).__name__} in the place of weights"
+    if odd := sorted(map(str, found.keys() ^ expected.keys())):
+        return f"{odd[0]} is {'missing' if odd[0] in expected else 'not in this model'}"
+    for name, own in expected.items():
+        value = found[name]
+        if not isinstance(value, Tensor) or (value.shape, value.dtype) != (own.shape, own.dtype):
+            shape = f"{list(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+            return f"{name} is {shape}, not {list(own.shape)} {own.dtype}"
+    return None
+
+
+def fill(model: nn.Module, path: Path) -> None:
+    """Load the weights of a checkpoint into `model`. Raises what `load` raises, and Damaged for another model's."""
+    state = load(path)
+    if (wrong := weights_unlike(state, model.state_dict())) is not None:
+        raise Damaged(f"{path} holds the weights of another model ({wrong}). Delete it and run its Run again")
+    model.load_state_dict(state)
 
 
 def rng_state(device: torch.device) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -74,9 +75,10 @@ class State:
     def resume(self) -> Begun:
         """Go to what was saved last, or to the start where nothing was; returns the epoch under way.
 
+        A state that is damaged or of another training is named, and the one before it is taken.
         The generators of random numbers are put back by `noise_again`: opening the data may draw from them.
         """
-        state = checkpoint.newest(self.file, self.device) or {**self._start, "history": vars(History())}
+        state = checkpoint.newest(self.file, self.device, self._unlike) or {**self._start, "history": vars(History())}
         self.model.load_state_dict(state["model"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
@@ -85,6 +87,29 @@ class State:
         self._rng = state["rng"][min(ranks.rank(), len(state["rng"]) - 1)]
         self.saved_at = time.monotonic()
         return self._begun([Begun(**each) for each in state["begun"]])
+
+    def _unlike(self, state: Any) -> str | None:
+        """Why a saved state cannot be this training's, None where it can."""
+        needed = {*self._start, "history"}
+        if not isinstance(state, dict):
+            return f"it holds {type(state).__name__}"
+        if lost := sorted(needed - state.keys()):
+            return f"{lost[0]} is missing"
+        for part in ("model", "last", "best"):
+            if wrong := checkpoint.weights_unlike(state[part], self._start["model"]):
+                return f"{part}: {wrong}"
+        try:
+            for name, optimizer in self.optimizers.items():
+                _fits(state["optimizers"][name], optimizer)
+            history = History(**state["history"])
+            assert history.best_epoch <= len(history.curve), "the best epoch is none of the curve's"
+            for each in state["begun"]:
+                assert Begun(**each).loss_sum.shape == ()
+            random.Random().setstate((state["rng"][0]["python"][0], tuple(state["rng"][0]["python"][1]), None))
+            torch.Generator().set_state(state["rng"][0]["torch"].cpu())
+        except Exception as error:  # of values of any type, almost anything
+            return f"{type(error).__name__}: {error}"
+        return None
 
     def _begun(self, saved: list[Begun]) -> Begun:
         """Of what the processes had begun, this one's; where it was another number of processes, all is the first's."""
@@ -128,3 +153,15 @@ class State:
             }  # fmt: skip
             checkpoint.save(self.file, whole, keep_previous=True)
         self.saved_at = time.monotonic()
+
+
+def _fits(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> None:
+    """Raise ValueError, KeyError, ... unless `state` is of this optimiser: of as many parameters, and their shapes."""
+    own = optimizer.state_dict()["param_groups"]
+    if [len(group["params"]) for group in state["param_groups"]] != [len(group["params"]) for group in own]:
+        raise ValueError("the optimiser has other parameters")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape not in ((), parameters[number].shape):
+                raise ValueError(f"the optimiser's {name} of parameter {number} has shape {list(value.shape)}")
