@@ -25,6 +25,7 @@ rule all:
 
 
 onstart:
+    stopping.pass_on()  # SIGTERM and Ctrl-C end the trainings at once, saved within the epoch
     heavy = [
         job for job in workflow.dag.needrun_jobs() if job.rule.name in preload.VERBS
     ]

@@ -8,7 +8,7 @@ class UserError(Exception):
 
 
 class Preempted(Exception):
-    """A training was asked to stop (SIGTERM) and has saved its state; the message says where it stands."""
+    """A training was asked to stop (SIGTERM, SIGINT) and has saved its state; the message says where it stands."""
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from hadaptive.errors import Preempted, UserError
 DISK = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EFBIG: "the file is larger than this disk or your limits (ulimit -f) allow; raise the limit",
     errno.EROFS: "the disk is read-only; choose a folder you can write to",
     errno.EACCES: "no permission to write there; choose a folder you can write to",
     errno.EPERM: "no permission to write there; choose a folder you can write to",
@@ -45,7 +46,9 @@ def main(words: list[str] | None = None) -> int:
         _fail(f"{error}; the same command goes on from there")
         return 128 + signal.SIGTERM
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on from the last finished epoch")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once more would end in a traceback
+        _fail("interrupted; the same command goes on from what was saved last")
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -27,6 +27,8 @@ def add(verb: Verb) -> None:
     train = verb("train", _train, "train one Run, or go on with it")
     train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
     train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
+    # The number of threads changes the order of additions, and so bits: the default is the workflow's, on any machine.
+    train.set_defaults(threads=None)
     train.add_argument("--gpus", type=int, default=1, help="train on so many GPUs together (torchrun)")
     export = verb("export", _export, "count a model and export it to ONNX")
     export.add_argument("measure", help="JSON of the measure")
@@ -54,7 +56,7 @@ def _data(a: argparse.Namespace) -> None:
 
 
 def _train(a: argparse.Namespace) -> None:
-    from hadaptive.devices import claimed
+    from hadaptive.devices import claimed, threads
 
     if a.gpus > 1 and "LOCAL_RANK" not in os.environ:
         with claimed(a.gpus, inherit=True):  # torchrun takes this process's place, its locks and its signals
@@ -79,7 +81,9 @@ def _train(a: argparse.Namespace) -> None:
         train = import_module(trainer).train  # torch may look for GPUs only now that one is claimed
         ranks = import_module("hadaptive.train.ranks")
         with ranks.joined(device):
-            record = train(run, data, run.folder, work, device=device, threads=a.threads, code=code, **more)
+            record = train(
+                run, data, run.folder, work, device=device, threads=a.threads or threads(), code=code, **more
+            )
             first = ranks.first()
     reached = record.at("metrics", task.metric)
     if first:

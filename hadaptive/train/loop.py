@@ -92,7 +92,7 @@ def fit(
     `loss(model, x, y)` returns the mean loss of the batch and how many it predicts right (None where nothing can be
     counted), both on the device. `evaluate(model)` returns the metrics of an epoch. Where memory is too small for a
     batch, training goes on from what was saved last with half as many examples at once and the same steps.
-    Raises Preempted after SIGTERM, with all saved, and UserError where the state is damaged beyond use.
+    Raises Preempted after SIGTERM or SIGINT, with all saved, and UserError where the state is damaged beyond use.
     """
     net: nn.Module = torch.compile(model) if plan.compile else model  # type: ignore[assignment]
     spread = ranks.wrapped(net, device)
@@ -198,7 +198,7 @@ def _epoch(
             if wish := ranks.highest(wish):
                 state.save(replace(begun, seconds=_since(started, begun)))
             if wish == 2:
-                raise Preempted(f"stopped by SIGTERM after step {begun.steps} of epoch {epoch}, which is saved")
+                raise Preempted(f"stopped after step {begun.steps} of epoch {epoch}, which is saved")
     state.noise_again()
     loss_sum, right = begun.loss_sum.clone(), begun.right.clone()
     ranks.add_up(loss_sum, right)

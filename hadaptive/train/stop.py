@@ -1,4 +1,4 @@
-"""SIGTERM, as schedulers send it before they take a machine back: note it, so that training can save and stop."""
+"""SIGTERM, as schedulers send it, and SIGINT (Ctrl-C): note it, so that training can save and stop."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 @contextlib.contextmanager
 def noticed() -> Iterator[Callable[[], bool]]:
-    """Within it SIGTERM ends nothing; the function given tells whether one has come (to the main thread only)."""
-    asked = False
+    """Defers SIGTERM and SIGINT; the function given tells whether one has come (to the main thread only).
+
+    A second SIGINT is a KeyboardInterrupt: whoever presses Ctrl-C twice does not want to wait for an evaluation.
+    """
+    asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+        if number == signal.SIGINT and number in asked:
+            raise KeyboardInterrupt
+        asked.append(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = signal.signal(signal.SIGTERM, note)
+    before = [signal.signal(each, note) for each in SIGNALS]
     try:
-        yield lambda: asked
+        yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(each, handler)

@@ -222,3 +222,17 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_does_not_run(tmp_path: Path
     with pytest.raises(UserError, match=r"state\.pt holds more than weights and was not loaded"):
         checkpoint.load(tmp_path / "state.pt")
     assert not (tmp_path / "pwned").exists()
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_saves_within_the_epoch_and_twice_ends_at_once(tmp_path: Path) -> None:
+    whole, before = train(tmp_path / "whole"), signal.getsignal(signal.SIGINT)
+    with pytest.raises(Preempted, match="stopped after step 2 of epoch 2, which is saved"):
+        train(tmp_path / "cut", at_step(7, interrupt))
+    assert signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", at_step(3, lambda: (interrupt(), interrupt())))
+    assert equal(whole, train(tmp_path / "cut"))

@@ -15,7 +15,7 @@ shell.prefix(
 
 sys.path.insert(0, str(workflow.basedir))
 from hadaptive import config as configuration
-from hadaptive import devices, guide, preload
+from hadaptive import devices, guide, preload, stopping
 from hadaptive.data.settings import DATASETS
 from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id

@@ -8,7 +8,7 @@ rule train:
         best=f"results/{SCALE}/{{run}}/best.pt",
     log:
         f"logs/{SCALE}/{{run}}.log",
-    threads: 8 if devices.gpus() else 1  # on CPUs two one-thread trainings beat one with two threads
+    threads: devices.threads()
     resources:
         gpu=1 if devices.gpus() else 0,
         processors=1,
