@@ -154,6 +154,18 @@ def test_a_second_run_while_the_first_works_is_refused_and_harms_nothing(fresh: 
         assert first.poll() is None
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_snakemake_alone_ends_its_training_at_once_and_saved(fresh: Project, sent: signal.Signals) -> None:
+    endless = LONG.replace("epochs: 60", "epochs: 100_000")
+    with started(fresh, endless) as process:
+        process.send_signal(sent)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        assert process.wait() == 1
+    assert "Traceback" not in output
+    assert "which is saved; the same command goes on from there" in (fresh.folder / LOG).read_text()
+
+
 def test_a_killed_run_goes_on_where_it_was(fresh: Project) -> None:
     run = f"results/demo/{RUN}/record.json"
     with started(fresh, LONG) as process:
