@@ -6,7 +6,7 @@ import contextlib
 import signal
 from types import FrameType
 
-import psutil  # type: ignore[import-untyped]  # Snakemake brings it
+import psutil
 
 
 def pass_on() -> None:

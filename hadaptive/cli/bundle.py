@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hadaptive.cli.common import Verb, study
+from hadaptive.cli.common import Verb, content, study
 
 RESULTS = Path("results")
 
@@ -15,7 +15,7 @@ def add(verb: Verb) -> None:
     bundle = verb("bundle", _bundle, "write the page with every table, figure and claim, and a zip of all")
     pdf = verb("pdf", _pdf, "set every table and figure in one PDF, by LaTeX")
     for each in (bundle, pdf):
-        each.add_argument("--params", help="JSON of the parameters (default: params.yaml)")
+        each.add_argument("--params", type=content, help="file with the JSON of all parameters (default: params.yaml)")
         each.add_argument("--out", type=Path, default=Path("paper_tables"))
     cell = verb("cell", _cell, "tell of one cell: its value, what is behind it, and how to make it again")
     cell.add_argument("table", help="for example table7")

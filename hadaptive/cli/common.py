@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 Verb = Callable[[str, Any, str], argparse.ArgumentParser]  # adds a verb: its name, its function, what it does
 
 
+def content(path: str) -> str:
+    """The text of the file at `path`: argparse's type of an argument that may be too long for a command."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise argparse.ArgumentTypeError(f"cannot read {path[:200]}: {error}") from None
+
+
 def params(a: argparse.Namespace) -> Any:
     from hadaptive.config import load
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hadaptive.cli.common import Verb, study
+from hadaptive.cli.common import Verb, content, study
 
 if TYPE_CHECKING:
     from hadaptive.paper.bundle.checklists.facts import Facts
@@ -19,7 +19,7 @@ def add(verb: Verb) -> None:
     crate = verb("crate", _crate, "describe the bundle as an RO-Crate")
     crate.add_argument("files", nargs="*", type=Path, help="what it holds (default: every file in --out)")
     for added in (checklists, crate):
-        added.add_argument("--params", help="JSON of all parameters (default: params.yaml)")
+        added.add_argument("--params", type=content, help="file with the JSON of all parameters (default: params.yaml)")
         added.add_argument("--out", type=Path, default=Path("paper_tables"))
 
 

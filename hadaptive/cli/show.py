@@ -5,29 +5,37 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hadaptive.cli.common import Verb, study
+from hadaptive.cli.common import Verb, content, study
 from hadaptive.errors import UserError
 
 
 def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     claims = verb("claims", _claims, "check the paper's claims on the records there are")
-    claims.add_argument("--spec", help="JSON of what to check (default: derived from params.yaml)")
+    claims.add_argument(
+        "--spec", type=content, help="file with the JSON of what to check (default: derived from params.yaml)"
+    )
     claims.add_argument("--out", type=Path, default=Path("paper_tables"))
     claims.add_argument(
         "--strict", action="store_true", help="exit code 1 where one is contradicted, not counting demonstrations"
     )
     figure = verb("figure", _figure, "draw a figure from records")
     figure.add_argument("figure")
-    figure.add_argument("--spec", help="JSON of the figure (default: derived from params.yaml)")
+    figure.add_argument(
+        "--spec", type=content, help="file with the JSON of the figure (default: derived from params.yaml)"
+    )
     figure.add_argument("--out", type=Path, default=Path("paper_tables"))
     metrics = verb(
         "metrics", _metrics, "write every cell and curve as plain numbers, which `dvc metrics` and `plots` show"
     )
-    metrics.add_argument("--spec", help="JSON of what to write (default: derived from params.yaml)")
+    metrics.add_argument(
+        "--spec", type=content, help="file with the JSON of what to write (default: derived from params.yaml)"
+    )
     render = verb("render", _render, "render a table from records")
     render.add_argument("table")
-    render.add_argument("--spec", help="JSON of the table (default: derived from params.yaml)")
+    render.add_argument(
+        "--spec", type=content, help="file with the JSON of the table (default: derived from params.yaml)"
+    )
     render.add_argument("--out", type=Path, default=Path("paper_tables"))
     verb("runs", _runs, "list the Runs of a scale and how each stands")
     verb("keep", _keep, "copy a scale's finished records to results/reference, to be committed with the project")

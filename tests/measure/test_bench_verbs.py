@@ -32,8 +32,8 @@ def test_a_rule_measures_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture
         assert cli.main(["measure", measure.dumps()]) == 0
         record = json.loads((tmp_path / measure.folder / "record.json").read_text())
         assert (record["id"], record["status"]) == (measure.id, "no CUDA device")
-    spec = Study(load()).figures["figure7"].model_dump_json()
-    assert cli.main(["figure", "figure7", "--spec", spec]) == cli.main(["render", "table4"]) == 0
+    (tmp_path / "spec.json").write_text(Study(load()).figures["figure7"].model_dump_json())
+    assert cli.main(["figure", "figure7", "--spec", "spec.json"]) == cli.main(["render", "table4"]) == 0
     made = {path.name for path in (tmp_path / "paper_tables").iterdir()}
     assert {"figure7.pdf", "figure7.png", "table4.tex", "table4_compare.md"} <= made
     assert "no CUDA device" in (tmp_path / "paper_tables/figure7.txt").read_text()

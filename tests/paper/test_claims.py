@@ -249,7 +249,8 @@ def test_strict_fails_where_one_is_contradicted_on_real_data(
 ) -> None:  # fmt: skip
     curves(accuracy, 50.0, 60.0, 40.0)
     monkeypatch.chdir(tmp_path)
-    words = ["claims", "--spec", spec(stand_in=stand_in).model_dump_json()]
+    (tmp_path / "spec.json").write_text(spec(stand_in=stand_in).model_dump_json())
+    words = ["claims", "--spec", "spec.json"]
     assert cli.main(words) == 0
     assert cli.main([*words, "--strict"]) == code
     said = capsys.readouterr()

@@ -1,6 +1,6 @@
 """Try every attack of the red team and count what came of them: the table of docs/reliability.md.
 
-    python tests/reliability/redteam.py                  # parameters, data, checkpoints, locks
+    python tests/reliability/redteam.py                  # parameters, records, data, checkpoints, locks
     python tests/reliability/redteam.py --only data      # one kind of attack
     python tests/reliability/redteam.py --kills 60       # and 60 kills by chaos.py, which takes hours
 
@@ -19,11 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params
+from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params, attack_records
 from tests.reliability.attack import ACCEPTED, HARMLESS, MOST_CPU_S, OTHER, REFUSED, SLOW, TRACEBACK, Attack, tried
 
 KINDS: dict[str, list[Attack]] = {
     "parameters": attack_params.ATTACKS,
+    "records": attack_records.ATTACKS,
     "data": attack_data.ATTACKS,
     "checkpoints": attack_checkpoints.ATTACKS,
     "locks": attack_locks.ATTACKS,

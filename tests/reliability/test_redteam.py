@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params
+from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params, attack_records
 from tests.reliability.attack import MOST_CPU_S, Attack, Outcome, tried
 
 # From Python 3.12 on, forking a worker from a process with threads warns; the workers only decode.
@@ -34,6 +34,12 @@ def test_locks(attack: Attack, tmp_path: Path) -> None:
     ended_well(attack, tmp_path)
 
 
+def test_records(tmp_path: Path) -> None:
+    """A part of them; each damage, and what becomes of its cells: tests/test_record.py."""
+    for attack in attack_records.ATTACKS[::8]:
+        ended_well(attack, tmp_path)
+
+
 @pytest.mark.parametrize("part", range(8))
 def test_parameters(part: int, tmp_path: Path) -> None:
     """Processor time, so that a busy machine changes nothing."""
@@ -44,6 +50,12 @@ def test_parameters(part: int, tmp_path: Path) -> None:
 
 
 def test_there_are_as_many_as_the_documentation_says() -> None:
-    assert len(attack_params.ATTACKS) >= 200 and len(attack_data.ATTACKS) >= 50
-    for attacks in (attack_params.ATTACKS, attack_data.ATTACKS, attack_checkpoints.ATTACKS, attack_locks.ATTACKS):
+    assert len(attack_params.ATTACKS) >= 200 and len(attack_records.ATTACKS) >= 100 and len(attack_data.ATTACKS) >= 50
+    for attacks in (
+        attack_params.ATTACKS,
+        attack_records.ATTACKS,
+        attack_data.ATTACKS,
+        attack_checkpoints.ATTACKS,
+        attack_locks.ATTACKS,
+    ):
         assert len({attack.name for attack in attacks}) == len(attacks)

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from hadaptive.cli import plan
-from tests.workflow.conftest import SMALL, Project
+from tests.workflow.conftest import ROOT, SMALL, TABLE, Project
 
 
 def rows(project: Project, name: str = "table7") -> dict[str, dict[str, str]]:
@@ -117,6 +117,30 @@ def test_a_dry_run_in_a_fresh_folder_without_a_home_plans_shared_work_once(fresh
     fresh.environment |= {"HOME": "/dev/null/missing", "XDG_CACHE_HOME": ""}
     assert fresh.planned() == {"data": 1, "export": 2, "latency": 2, "train": 4, "table": 1}
     assert not (fresh.folder / "results").exists() and Path(fresh.folder / "params.yaml").exists()
+
+
+def test_a_dry_run_at_another_scale_changes_nothing(project: Project) -> None:
+    def files() -> dict[str, float]:
+        own = ("/.snakemake/log/", "/.snakemake/iocache/", "/__pycache__/")  # Snakemake's and Python's
+        paths = [str(path) for path in project.folder.glob("**/*") if path.is_file()]
+        return {path: Path(path).stat().st_mtime for path in paths if not any(part in path for part in own)}
+
+    before = files()
+    planned = project.planned(config="scale=cpu")
+    assert planned == {"table": 1} and files() == before and project.planned() == {}
+    stamp = project.folder / ".snakemake/scale"
+    shutil.rmtree(stamp.parent)
+    assert project.planned() == {"table": 1} and not stamp.exists(), "of which scale the table is cannot be determined"
+
+
+def test_a_zoo_of_600_models_renders(fresh: Project) -> None:
+    """The table's description is longer then than one argument of a command may be (128 KiB)."""
+    shutil.copytree(ROOT / "results/reference", fresh.folder / "results/reference")
+    more = "".join(f"  resnet18_{n}: {{label: ResNet-{n}, cite: made up, group: 3}}\n" for n in range(600))
+    fresh.edit("params.yaml", "\nzoo:\n", f"\nzoo:\n{more}")
+    fresh.snakemake(config="scale=cpu")
+    assert (fresh.folder / TABLE).read_text().count("ResNet-") == 600
+    assert max(path.stat().st_size for path in (fresh.folder / ".snakemake/specs").iterdir()) > 128 * 1024
 
 
 def test_a_preloaded_training_and_one_in_a_process_of_its_own_are_equal_bit_for_bit(project: Project) -> None:

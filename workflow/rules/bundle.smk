@@ -18,7 +18,7 @@ rule bundle:
     log:
         "logs/paper/bundle.log",
     params:
-        settings=SETTINGS,
+        settings=lambda wc: in_file(SETTINGS),
         code=code_id("hadaptive.paper.bundle.page"),
         texts=file_id(
             "hadaptive/paper/bundle/templates",
@@ -26,7 +26,7 @@ rule bundle:
             "hadaptive/paper/errata.yaml",
         ),
     shell:
-        "python -m hadaptive bundle --params {params.settings:q} > {log} 2>&1"
+        "python -m hadaptive bundle --params {params.settings} > {log} 2>&1"
 
 
 # Only on request, as it needs LaTeX: snakemake paper_tables/paper.pdf
@@ -47,8 +47,8 @@ rule pdf:
     log:
         "logs/paper/pdf.log",
     params:
-        settings=SETTINGS,
+        settings=lambda wc: in_file(SETTINGS),
         code=code_id("hadaptive.paper.bundle.pdf"),
         texts=file_id("hadaptive/paper/bundle/templates/paper.tex.j2"),
     shell:
-        "python -m hadaptive pdf --params {params.settings:q} > {log} 2>&1"
+        "python -m hadaptive pdf --params {params.settings} > {log} 2>&1"

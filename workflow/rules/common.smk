@@ -1,5 +1,9 @@
+import atexit
+import shutil
 import sys
+from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 
 from snakemake.utils import available_cpu_count, min_version
 
@@ -65,6 +69,14 @@ wildcard_constraints:
     ),
     # not all ids: Snakemake searches this text at every job, and thousands of ids make planning quadratic
     run=f"(?:{'|'.join(sorted({run.task for run in study.runs.values()})) or 'none'})/.+",
+
+
+def in_file(text):
+    """The path of a file that holds `text` and is named after it: one argument of a command holds 128 KiB at most."""
+    path = Path(".snakemake/specs", f"{sha256(text.encode()).hexdigest()[:16]}.json")
+    if not workflow.dryrun and not (path.exists() and path.read_text() == text):
+        write_text(path, text)
+    return str(path)
 
 
 def named(job):

@@ -8,7 +8,7 @@ rule metrics:
     log:
         f"logs/{SCALE}/metrics.log",
     params:
-        spec=study.metrics.model_dump_json(exclude_defaults=True),
+        spec=lambda wc: in_file(study.metrics.model_dump_json(exclude_defaults=True)),
         code=code_id("hadaptive.paper.tables.metrics"),
     shell:
-        "python -m hadaptive metrics --spec {params.spec:q} > {log} 2>&1"
+        "python -m hadaptive metrics --spec {params.spec} > {log} 2>&1"

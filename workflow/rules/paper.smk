@@ -1,7 +1,7 @@
 rule table:
     input:
         lambda wc: records_needed(study.tables[wc.table]),
-        SCALE_STAMP,
+        scale_stamp,
     output:
         expand(
             "paper_tables/{{table}}{kind}.{ending}",
@@ -11,7 +11,7 @@ rule table:
     log:
         "logs/paper/{table}.log",
     params:
-        spec=lambda wc: study.tables[wc.table].model_dump_json(),
+        spec=lambda wc: in_file(study.tables[wc.table].model_dump_json()),
         code=code_id("hadaptive.paper.tables.render"),
         texts=file_id(
             "hadaptive/paper/tables/templates",
@@ -19,38 +19,38 @@ rule table:
             "hadaptive/paper/errata.yaml",
         ),
     shell:
-        "python -m hadaptive render {wildcards.table} --spec {params.spec:q} > {log} 2>&1"
+        "python -m hadaptive render {wildcards.table} --spec {params.spec} > {log} 2>&1"
 
 
 rule figure:
     input:
         lambda wc: records_needed(study.figures[wc.figure]),
-        SCALE_STAMP,
+        scale_stamp,
     output:
         expand("paper_tables/{{figure}}.{ending}", ending=files.FIGURE_ENDINGS),
     log:
         "logs/paper/{figure}.log",
     params:
-        spec=lambda wc: study.figures[wc.figure].model_dump_json(),
+        spec=lambda wc: in_file(study.figures[wc.figure].model_dump_json()),
         code=lambda wc: code_id(
             "hadaptive.paper.figures.style", f"hadaptive.paper.figures.{wc.figure}"
         ),
         texts=file_id("hadaptive/paper/published"),
     shell:
-        "python -m hadaptive figure {wildcards.figure} --spec {params.spec:q} > {log} 2>&1"
+        "python -m hadaptive figure {wildcards.figure} --spec {params.spec} > {log} 2>&1"
 
 
 rule claims:
     input:
         records_needed(study.claims),
-        SCALE_STAMP,
+        scale_stamp,
     output:
         expand("paper_tables/claims.{ending}", ending=files.CLAIMS_ENDINGS),
     log:
         "logs/paper/claims.log",
     params:
-        spec=study.claims.model_dump_json(),
+        spec=lambda wc: in_file(study.claims.model_dump_json()),
         code=code_id("hadaptive.paper.claims.report"),
         texts=file_id("hadaptive/paper/published"),
     shell:
-        "python -m hadaptive claims --spec {params.spec:q} > {log} 2>&1"
+        "python -m hadaptive claims --spec {params.spec} > {log} 2>&1"

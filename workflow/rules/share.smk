@@ -2,16 +2,16 @@ rule checklists:
     input:
         study.records,
         study.manifests,
-        SCALE_STAMP,
+        scale_stamp,
     output:
         "paper_tables/checklists.md",
     log:
         "logs/paper/checklists.log",
     params:
-        settings=SETTINGS,
+        settings=lambda wc: in_file(SETTINGS),
         code=code_id("hadaptive.paper.bundle.checklists.text"),
     shell:
-        "python -m hadaptive checklists --params {params.settings:q} > {log} 2>&1"
+        "python -m hadaptive checklists --params {params.settings} > {log} 2>&1"
 
 
 rule crate:
@@ -24,7 +24,7 @@ rule crate:
     log:
         "logs/paper/crate.log",
     params:
-        settings=SETTINGS,
+        settings=lambda wc: in_file(SETTINGS),
         code=code_id("hadaptive.paper.bundle.crate"),
     shell:
-        "python -m hadaptive crate {input.files} --params {params.settings:q} > {log} 2>&1"
+        "python -m hadaptive crate {input.files} --params {params.settings} > {log} 2>&1"
