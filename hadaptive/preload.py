@@ -37,7 +37,12 @@ from typing import Any, NoReturn
 
 VARIABLE = "HADAPTIVE_PRELOAD"  # the server's socket; empty: none is started
 VERBS = ("train", "export")  # those that need torch and never time anything in a process without it
-LIBRARIES = ("torch", "timm", "torchvision", "onnxscript", "torch.onnx._internal.exporter._core")
+LIBRARIES = (
+    *("torch", "timm", "torchvision", "pydantic"),
+    # what torch.onnx.export imports at its first call
+    *("onnxscript.function_libs.torch_lib.ops", "torch.onnx._internal.exporter._core"),
+    *("torch._dynamo", "torch.export._trace", "torch.onnx._internal.exporter._fx_passes"),
+)
 # Snakemake sets these for each job, to the threads of its rule; libraries read them once, when they are loaded.
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 # What the shell of a job changes, and what no library reads when it is imported.
