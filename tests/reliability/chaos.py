@@ -44,21 +44,28 @@ stages:
 """
 
 
+def settings(epochs: int) -> dict[str, Any]:
+    """The project's parameters with one small model to train."""
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    recipe = {"epochs": epochs, "image_size": 32, "batch_size": 16, "train_examples": 160}
+    scale = {"stand_in": True, "tasks": {"cifar100": {"dataset": "digits", "recipe": recipe}}}
+    values |= {"models": ["mobilenetv3_small_100"], "variants": {}, "scales": {"demo": scale}}
+    for entry in (*values["zoo"].values(), *values["detection"].values()):
+        entry.pop("variant", None)
+    return values
+
+
 def prepared(folder: Path, epochs: int) -> Project:
-    """A copy of the project with one small model to train, under version control, its data prepared."""
+    """A copy of the project with these settings, under version control, its data prepared."""
     import yaml
 
     project = copied(folder)
     (folder / "results").mkdir()
     for part in (".dvcignore", ".gitignore", "results/.gitignore"):
         shutil.copy(ROOT / part, folder / part)
-    values = yaml.safe_load((folder / "params.yaml").read_text())
-    recipe = {"epochs": epochs, "image_size": 32, "batch_size": 16, "train_examples": 160}
-    scale = {"stand_in": True, "tasks": {"cifar100": {"dataset": "digits", "recipe": recipe}}}
-    values |= {"models": ["mobilenetv3_small_100"], "variants": {}, "scales": {"demo": scale}}
-    for entry in values["zoo"].values():
-        entry.pop("variant", None)
-    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings(epochs), sort_keys=False))
     (folder / "dvc.yaml").write_text(STAGE)
     project.run("git init -q . && dvc init -q && snakemake --cores 2 data_all")
     return project

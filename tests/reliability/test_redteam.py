@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params, attack_records
+from hadaptive import config
+from hadaptive.study import Study
+from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params, attack_records, chaos
 from tests.reliability.attack import MOST_CPU_S, Attack, Outcome, tried
 
 # From Python 3.12 on, forking a worker from a process with threads warns; the workers only decode.
@@ -59,3 +61,8 @@ def test_there_are_as_many_as_the_documentation_says() -> None:
         attack_locks.ATTACKS,
     ):
         assert len({attack.name for attack in attacks}) == len(attacks)
+
+
+def test_the_settings_under_which_it_kills_are_valid() -> None:
+    study = Study(config.check(chaos.settings(epochs=10)))
+    assert list(study.runs) == [chaos.RUN]
