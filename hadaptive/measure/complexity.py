@@ -38,6 +38,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from hadaptive.measure.inference import inference_form
+from hadaptive.nn.ach import AdaptiveCrossHadamard
 
 _aten = torch.ops.aten
 _STORED_NORMS = {_aten.native_batch_norm, _aten._native_batch_norm_legit_no_training, _aten.cudnn_batch_norm}
@@ -84,9 +85,7 @@ def _count(model: nn.Module, image_size: int) -> Counter[str]:
         count.of["hadamard"] += module.k * (module.k - 1) // 2 * pixels
 
     for part in model.modules():
-        if (
-            type(part).__name__ == "AdaptiveCrossHadamard"
-        ):  # by name: what a baseline costs does not depend on ACH's code
+        if isinstance(part, AdaptiveCrossHadamard):
             part.register_forward_hook(count_products)
     # The explicit form of attention is the one whose matrix products every version of PyTorch can count.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), count:

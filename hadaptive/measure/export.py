@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import nn
 
+from hadaptive.measure.fast_form import fast_form
 from hadaptive.measure.inference import inference_form
+from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.records import atomic
 
 OPSET = 18
@@ -18,14 +18,11 @@ INPUT, OUTPUT = "image", "logits"
 
 def has_fast_form(model: nn.Module) -> bool:
     """Whether `model` has an ACH layer, and with it a form that is measured besides its inference form."""
-    return any(type(part).__name__ == "AdaptiveCrossHadamard" for part in model.modules())
+    return any(isinstance(part, AdaptiveCrossHadamard) for part in model.modules())
 
 
 def _form(model: nn.Module, fast: bool) -> nn.Module:
-    if fast and has_fast_form(model):
-        # By name and not by import: what a baseline's file holds must not depend on ACH's code.
-        return cast(nn.Module, import_module("hadaptive.measure.fast_form").fast_form(model))
-    return inference_form(model)
+    return fast_form(model) if fast and has_fast_form(model) else inference_form(model)
 
 
 def export_onnx(

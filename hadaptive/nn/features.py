@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from hadaptive.nn.onednn import cured
 from hadaptive.nn.zoo import create_model
@@ -67,7 +67,8 @@ def feature_maps(name: str, **options: Any) -> FeatureMaps:
     """
     if "retrofit" in options:
         raise ValueError(f"{name}: a retrofitted net gives no feature maps; leave the variant out of `detection`")
-    timm = import_module("timm")
+    import timm
+
     if name.startswith("hadaptive_net"):
         return _ours(create_model(name, num_classes=0, **options))
     if not timm.is_model(name):
@@ -97,8 +98,7 @@ def _ours(net: nn.Module) -> FeatureMaps:
 def _torchvision(name: str, net: nn.Module) -> FeatureMaps:
     children = list(net.named_children())
     found = _last_at_each_stride(net, [child for _, child in children])
-    extract = import_module("torchvision.models.feature_extraction").create_feature_extractor
-    body = _Named(extract(net, [children[n][0] for n in found]))
+    body = _Named(create_feature_extractor(net, [children[n][0] for n in found]))
     strides, widths = ([pair[part] for pair in found.values()] for part in (0, 1))
     return _checked(name, FeatureMaps(body, list(range(len(found))), strides, widths))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from torch import Tensor, nn
@@ -71,11 +70,12 @@ class TextClassifier(nn.Module):
             )  # type: ignore[call-arg]
         )  # fmt: skip
         self.layers: list[Any] = []
-        if feed_forward == "ach":  # by name: what the other nets depend on must not contain ACH
-            expansion = import_module("hadaptive.nn.text_ach").AchIntermediate
+        if feed_forward == "ach":
+            from hadaptive.nn.text_ach import AchIntermediate
+
             layers: Any = self.bert.bert.encoder.layer
             for layer in layers:
-                layer.intermediate = expansion(width, k, layer.intermediate.intermediate_act_fn, **ach)
+                layer.intermediate = AchIntermediate(width, k, layer.intermediate.intermediate_act_fn, **ach)
                 self.layers.append(layer.intermediate)
 
     def forward(self, pieces_BL: Tensor, second_BL: Tensor, mask_BL: Tensor) -> Tensor:

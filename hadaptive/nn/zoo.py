@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import difflib
-from importlib import import_module
+from types import ModuleType
 from typing import Any, cast
 
 from torch import nn
 
 from hadaptive.nn.onednn import cured
 
-# By name and not by import: what a baseline's code depends on must not contain our nets.
-_OURS = {
-    **{f"hadaptive_net_{size}": "hadaptive.nn.hadaptive_net" for size in "sml"},
-    "hadaptive_net_found": "hadaptive.nn.found",
-}
+OURS = ("hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l", "hadaptive_net_found")
+
+
+def _home(name: str) -> ModuleType:
+    """The module of one of our models, imported where one is made: it brings the operator's kernels with it."""
+    from hadaptive.nn import found, hadaptive_net
+
+    return found if name == "hadaptive_net_found" else hadaptive_net
 
 
 def _source(name: str) -> str:
     """Where a model comes from: "ours", "timm" or "torchvision". Raises ValueError for an unknown name."""
-    if name in _OURS:
+    import timm
+    from torchvision import models
+
+    if name in OURS:
         return "ours"
-    timm, torchvision = import_module("timm"), import_module("torchvision.models")
     if timm.is_model(name):
         return "timm"
-    if name in torchvision.list_models():
+    if name in models.list_models():
         return "torchvision"
-    names = [*_OURS, *timm.list_models(), *torchvision.list_models()]
+    names = [*OURS, *timm.list_models(), *models.list_models()]
     near = ", ".join(difflib.get_close_matches(name, names, n=4, cutoff=0.5)) or "none"
     raise ValueError(f"unknown model {name!r}; nearest known names: {near}")
 
@@ -37,16 +42,21 @@ def create_model(name: str, num_classes: int = 100, **options: Any) -> nn.Module
     `options` go to the model's own constructor, but for `retrofit`: which of its blocks ACH replaces, "paper" or the
     arguments of `hadaptive.nn.retrofit.retrofit`. Raises ValueError for an unknown name, naming the nearest.
     """
+    import timm
+    from torchvision import models
+
     source = _source(name)
     retrofit = options.pop("retrofit", None)
     if source == "ours":
-        model = getattr(import_module(_OURS[name]), name)(num_classes=num_classes, **options)
+        model = getattr(_home(name), name)(num_classes=num_classes, **options)
     elif source == "timm":
-        model = import_module("timm").create_model(name, pretrained=False, num_classes=num_classes, **options)
+        model = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
     else:
-        model = import_module("torchvision.models").get_model(name, weights=None, num_classes=num_classes, **options)
+        model = models.get_model(name, weights=None, num_classes=num_classes, **options)
     if retrofit is not None:
-        model = import_module("hadaptive.nn.retrofit").retrofit_named(model, name, retrofit)
+        from hadaptive.nn.retrofit import retrofit_named
+
+        model = retrofit_named(model, name, retrofit)
     return cured(cast(nn.Module, model))
 
 
@@ -55,7 +65,9 @@ def reparameterize(model: nn.Module) -> nn.Module:
 
     Same function up to rounding, fewer parameters; a model without such branches comes back as a plain copy.
     """
-    fused = import_module("timm.utils").reparameterize_model(model, inplace=False)
+    from timm.utils import reparameterize_model
+
+    fused = reparameterize_model(model, inplace=False)
     return cast(nn.Module, fused.eval())
 
 
@@ -65,6 +77,6 @@ def min_image_size(name: str, **options: Any) -> int:
     `options` as for `create_model`. Raises ValueError for an unknown name.
     """
     if _source(name) == "ours":
-        module = import_module(_OURS[name])
+        module = _home(name)
         return int(module.min_image_size(module.rows_of(name, options)))
     return 33 if name.startswith("ghostnetv3") else 32  # GhostNetV3 halves once more, inside its last blocks
