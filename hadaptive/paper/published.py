@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -53,10 +54,11 @@ class Erratum:
         return f"{self.where}: the paper: {self.says}; {ground}{self.is_}. Here: {self.here}."
 
 
-def all_errata() -> list[Erratum]:
-    """Every erratum, in the file's order."""
+@cache
+def all_errata() -> tuple[Erratum, ...]:
+    """Every erratum, in the file's order; read once, as each table asks for its own."""
     entries = yaml.safe_load((_HERE / "errata.yaml").read_text(encoding="utf-8"))
-    return [Erratum(e["where"], e["says"], e["is"], e["here"], e["by"], tuple(e["tables"])) for e in entries]
+    return tuple(Erratum(e["where"], e["says"], e["is"], e["here"], e["by"], tuple(e["tables"])) for e in entries)
 
 
 def errata(table: str) -> list[Erratum]:

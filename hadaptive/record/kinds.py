@@ -411,6 +411,8 @@ class Swept(Part):
     status: Text
     direct_indexing_us: Microseconds | None = None
     parity_balanced_us: Microseconds | None = None
+    direct_indexing_iqr_us: NotNegative = 0.0
+    parity_balanced_iqr_us: NotNegative = 0.0
 
     @model_validator(mode="after")
     def _has_times(self) -> Self:
@@ -423,6 +425,11 @@ class Swept(Part):
         """Direct-indexing, parity-balanced; of a cell that is done."""
         assert self.direct_indexing_us is not None and self.parity_balanced_us is not None
         return self.direct_indexing_us, self.parity_balanced_us
+
+    @property
+    def spreads_us(self) -> tuple[float, float]:
+        """Interquartile ranges of the same."""
+        return self.direct_indexing_iqr_us, self.parity_balanced_iqr_us
 
 
 class SweepMetrics(Part):

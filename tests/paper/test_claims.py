@@ -164,11 +164,12 @@ def test_the_formula_and_the_bound(
     [
         (["diverged at epoch 3"] * 2, [[3.0, 2.0]] * 2, HOLDS),
         ([[3.0, 2.0]] * 2, ["diverged at epoch 3"] * 2, CONTRADICTED),
+        (["diverged at epoch 3"] * 2, ["diverged at epoch 3"] * 2, NOISE),
         ([[3.0, 9.0], [3.0, 8.0]], [[3.0, 3.1], [3.0, 3.2]], HOLDS),
         ([[3.0, 1e20], [3.0, 1e18]], [[3.0, 2.0], [3.0, 2.0]], HOLDS),  # whatever the orders of magnitude between seeds
         ([[3.0, 3.1], [3.0, 3.2]], [[3.0, 3.2], [3.0, 3.1]], NOISE),
         ([[3.0, 9.0]], [[3.0, 3.1]], NOISE),  # one seed
-        ([[3.0]], [[3.0]], NOT_RUN),  # one epoch
+        ([[]], [[]], NOT_RUN),
         (["out of memory"], [[3.0, 2.0]], NOT_RUN),
     ],
 )
@@ -237,7 +238,7 @@ def test_files_say_what_they_are(accuracy: Put, tmp_path: Path) -> None:
     assert "| 1 | Table 1 | contradicted (demonstration) | holds |" in body
     with (tmp_path / "claims.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == sum(len(each.parts) for each in found)
+    assert len(lines) == sum(len(each.parts) + len(each.beside) for each in found)
     assert lines[0]["comparison"] == "Top-1: Softsign > Sigmoid" and lines[0]["verdict"] == HOLDS
     assert re.search(r"^1 +Table 1 +contradicted \(demonstration\) +holds ", report.table(found), re.M)
 
@@ -268,17 +269,22 @@ def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: f
     sources = {key: each.model_copy(update={"stand_in": None}) for key, each in table.sources.items()}
     table = table.model_copy(update={"sources": sources, "scale": "cpu"})
     given = found.model_copy(update={"scale": "cpu", "tables": {**found.tables, "table13": table}})
-    for variant, top1 in (("ffn_fixed", 70.0), ("ffn_ach", ach), ("base", 80.0)):
+    for variant, top1 in (("ffn_fixed", 70.0), ("ffn_ach", ach), ("ffn_two_thirds", 80.0)):
         write(tmp_path / "results", {
             "schema": 1, "id": f"sst2/bert_6/{variant}/seed0", "scale": "cpu", "status": "done",
             "metrics": {"top1_last": top1}, "data": {"test_examples": IMAGES},
         })  # fmt: skip
     ten = judged(given, tmp_path)["10"]
     assert len(ten.parts) == 12 and ten.paper == HOLDS, "the paper's numbers agree with its words"
-    part = ten.parts[2]
-    assert part.said == "SST-2: BERT-6: ACH nearer BERT-6: FFN than BERT-6: FFN, fixed channels"
+    said = "SST-2: BERT-6: ACH nearer BERT-6: FFN, two thirds than BERT-6: FFN, fixed channels"
+    (part,) = (part for part in ten.parts if part.said == said)
     assert part.verdict == verdict and gap in part.because and not part.demonstration
-    assert [each.verdict for each in ten.parts[3:]] == [NOT_RUN] * 9
+    assert [each.verdict for each in ten.parts].count(NOT_RUN) == 9
+    assert {each.verdict for each in ten.beside} == {NOT_RUN}, "BERT's own layer was not run"
+    text = report.as_markdown([ten], given)
+    assert text.count("- beside the claim: ") == len(ten.beside) == 8
+    lines = list(csv.DictReader(report.as_csv([ten], given).splitlines()))
+    assert [line["beside"] for line in lines] == ["no"] * 12 + ["yes"] * 8
 
 
 def sweep(tmp_path: Path, cells: dict[str, list[dict[str, Any]]]) -> None:
@@ -290,11 +296,23 @@ def test_the_regions_of_figure_7_are_counted_by_cells(tmp_path: Path) -> None:
     def cell(channels: int, size: int, direct: float, parity: float) -> dict[str, Any]:
         return {"channels": channels, "size": size, "direct_indexing_us": direct, "parity_balanced_us": parity}
 
-    few, many = [cell(4, size, 1.0, 9.0) for size in (7, 31, 63)], [cell(64, size, 9.0, 1.0) for size in (7, 31, 63)]
+    sizes = (6, 7, 31, 32, 63)
+    few = [cell(4, size, 9.0, 1.0 if size > 31 else 8.9) for size in sizes]
+    many = [cell(64, size, 9.0, 1.0) for size in sizes]
     sweep(tmp_path, {"a": [], "b": [*few, *many]})
     many_small, near = judged(spec(), tmp_path)["12"].parts
-    assert (many_small.verdict, many_small.because) == (HOLDS, "in 1 of 1 cells")
-    assert (near.verdict, near.because) == (CONTRADICTED, "in 2 of 4 cells")
+    assert (many_small.verdict, many_small.because) == (
+        HOLDS,
+        "in 2 of 2 cells, the other in 0, noise 1.4 (tosses of a coin)",
+    )
+    assert (near.verdict, near.because) == (
+        CONTRADICTED,
+        "in 0 of 6 cells, the other in 6, noise 2.4 (tosses of a coin)",
+    )
+    for each in few:
+        each["direct_indexing_iqr_us"] = 0.3  # more than the 0.1 between them
+    sweep(tmp_path, {"a": [], "b": [*few, *many]})
+    assert judged(spec(), tmp_path)["12"].parts[1].because.startswith("in 0 of 6 cells, the other in 5")
     sweep(tmp_path, {"a": [], "b": []})
     assert {part.verdict for part in judged(spec(), tmp_path)["12"].parts} == {NOT_RUN}
 

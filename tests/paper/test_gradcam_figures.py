@@ -80,19 +80,25 @@ def test_without_a_record_it_is_empty_and_says_why(records: tuple[str, ...], tmp
 @pytest.mark.parametrize(
     ("ghost", "ours", "true", "said"),
     [
-        ([5], [3], None, "layer 3 against 5, where 8 is nowhere, in flower: 3 against 5; one seed"),
-        ([None], [2], None, "layer 2 against 8, where 8 is nowhere, in flower: 2 against nowhere; one seed"),
-        ([5, 6], [2, 3], True, "layer 2.5 against 5.5, where 8 is nowhere, in flower: 2 against 5, noise 1.4"),
-        ([2, 3], [5, 6], False, "noise 1.4"),
-        ([5, 5], [5, 4], None, "noise 0.71"),
+        ([[5]] * 2, [[3]] * 2, None, "layer 3 against 5, where 8 is nowhere, in a: 3 against 5, b: 3 against 5; one"),
+        ([[None]] * 2, [[2]] * 2, None, "in a: 2 against nowhere, b: 2 against nowhere; one seed"),
+        ([[5, 6]] * 2, [[2, 3]] * 2, True, "layer 2.5 against 5.5, where 8 is nowhere, in a: 2 against 5"),
+        ([[2, 3]] * 2, [[5, 6]] * 2, False, "noise 1.4 (deviations over seeds)"),
+        ([[5, 5]] * 2, [[5, 4]] * 2, None, "noise 0.71 (deviations over seeds)"),
+        ([[5, 5], [6, 6]], [[3, 3], [7, 7]], None, "noise 1.5 (standard error over images)"),  # seeds agree by chance
+        ([[5, 6]], [[2, 3]], None, "layer 2.5 against 5.5, where 8 is nowhere, in a: 2 against 5; one image"),
     ],
-)
+)  # fmt: skip
 def test_claim_14(
-    ghost: list[int | None], ours: list[int | None], true: bool | None, said: str, write: Any, tmp_path: Path
-) -> None:
-    write(tmp_path, record("flower", ghost, ours, [0, 0, 1, 1]))
+    ghost: list[list[int | None]], ours: list[list[int | None]], true: bool | None, said: str, write: Any,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    names = "ab"[: len(ghost)]
+    for name, *layers in zip(names, ghost, ours, strict=True):
+        write(tmp_path, record(name, *layers, [0, 0, 1, 1]))
     spec = Study(config.load(ROOT / "params.yaml")).claims
-    spec = spec.model_copy(update={"scale": "cpu", "explained": ("explain/flower",), "demonstration": False})
+    images = tuple(f"explain/{name}" for name in names)
+    spec = spec.model_copy(update={"scale": "cpu", "explained": images, "demonstration": False})
     (found,) = gradcam_focus.findings(spec, tmp_path)
     assert found.true is true and said in found.because and found.measured
     (judged,) = [each for each in statements.judge(spec, tmp_path) if each.claim.number == "14"]

@@ -4,11 +4,11 @@ against Parity-Balanced over sizes (Figure 7, appendix A.5)."""
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from hadaptive.measure.bench_kernels.clock import NO_GPU, GpuClock, attempt
@@ -72,14 +72,18 @@ def figure7(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf
 
 
 def cell(clock: GpuClock, batch: int, channels: int, size: int, runs: int) -> dict[str, Any]:
-    """Median microseconds of each scheme on [batch, channels, size, size], their runs in turn."""
+    """Median and interquartile range of the microseconds of each scheme on [batch, channels, size, size], in turn."""
     x_BCHW = torch.randn(batch, channels, size, size, device=clock.device)
     idx_BK = torch.arange(channels, device=clock.device).repeat(batch, 1)
     graphs = {
         scheme: clock.captured(partial(torch.ops.hadaptive.cross, x_BCHW, idx_BK, scheme), CALLS) for scheme in SCHEMES
     }
-    times: dict[str, list[float]] = {f"{scheme}_us": [] for scheme in SCHEMES}
+    times: dict[str, list[float]] = {scheme: [] for scheme in SCHEMES}
     for _ in range(runs):
         for scheme, graph in graphs.items():
-            times[f"{scheme}_us"].append(clock.idle_us(graph.replay) / CALLS)
-    return {"status": "done", **{name: statistics.median(each) for name, each in times.items()}}
+            times[scheme].append(clock.idle_us(graph.replay) / CALLS)
+    found: dict[str, Any] = {"status": "done"}
+    for scheme, each in times.items():
+        q1, median, q3 = (float(q) for q in np.quantile(each, (0.25, 0.5, 0.75)))
+        found |= {f"{scheme}_us": median, f"{scheme}_iqr_us": q3 - q1}
+    return found

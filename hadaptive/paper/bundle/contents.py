@@ -77,7 +77,7 @@ class Contents:
     spec: BundleSpec
     floats: list[Table | Figure]
     claims: list[Judged]
-    errata: list[Erratum]
+    errata: tuple[Erratum, ...]
     empty: list[Empty]
     environments: list[tuple[int, Pairs]]
     commits: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,8 +21,9 @@ NAMED = 3  # images whose numbers are spelled out, at most
 def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     """The layer at which each net focuses (`hadaptive.explain.focus` says what that is), a mean over images a training.
 
-    A net that focuses nowhere counts as focusing one layer after the last that counts. As for accuracies, two means
-    differ where they are further apart than their deviations over seeds; of one seed the noise is not known.
+    A net that focuses nowhere counts as focusing one layer after the last that counts. Two means differ where they are
+    further apart than their deviations over seeds or, if larger (seeds may agree by chance), the standard error over
+    images of the difference. Of one seed, or of one image, the noise is not known.
     """
     records: dict[str, ExplainRecord] = {}
     for each in spec.explained:
@@ -49,11 +51,23 @@ def _compare(records: Mapping[str, ExplainRecord]) -> Finding:
     ours, theirs = (statistics.fmean(means[variant]) for variant in (OURS, BASELINE))
     because = f"layer {ours:.3g} against {theirs:.3g}, where {nets[0].counted_layers + 1} is nowhere, "
     because += _each(records)
-    if min(len(each) for each in means.values()) < 2:
-        return Finding(SAID, None, f"{because}; one seed, whose noise is not known")
-    noise = sum(statistics.stdev(each) for each in means.values())
+    for few, what in ((min(len(each) for each in means.values()), "seed"), (len(records), "image")):
+        if few < 2:
+            return Finding(SAID, None, f"{because}; one {what}, whose noise is not known")
+    seeds = sum(statistics.stdev(each) for each in means.values())
+    images = statistics.stdev(map(_gap, records.values())) / math.sqrt(len(records))
+    noise, over = max((seeds, "deviations over seeds"), (images, "standard error over images"))
     true = None if abs(ours - theirs) <= noise else ours < theirs
-    return Finding(SAID, true, f"{because}, noise {noise:.2g} (deviations over seeds)")
+    return Finding(SAID, true, f"{because}, noise {noise:.2g} ({over})")
+
+
+def _gap(record: ExplainRecord) -> float:
+    """By how many layers the net with ACH focuses earlier in one image, a mean over seeds."""
+    layers = {
+        variant: statistics.fmean(_layer(net) for net in record.metrics.nets if net.variant == variant)
+        for variant in (BASELINE, OURS)
+    }
+    return layers[BASELINE] - layers[OURS]
 
 
 def _layer(net: ExplainedNet) -> int:

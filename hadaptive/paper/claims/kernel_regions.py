@@ -1,11 +1,14 @@
 """Claim 12 (Figure 7): where which of the paper's two GPU algorithms is faster, from the record of the sweep.
 
 Many channels and small maps: channels above and sizes below the median of those swept, at the sweep's fixed batch.
-Near a multiple of 32: sizes that differ from one by at most a pixel. An algorithm wins where it does in most cells.
+Near a multiple of 32: sizes that differ from one by at most a pixel. An algorithm wins a cell where it is faster by
+more than half the interquartile ranges of both (which older records lack), and a region where it wins more cells than
+the other by more than noise: the standard deviation of that difference if a fair coin decided each cell.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +26,7 @@ DIRECT, PARITY = 0, 1  # places in a cell's times
 
 
 def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
-    """Each region's share of cells that the algorithm wins."""
+    """In how many cells of each region the algorithm wins, and in how many the other."""
     record = read_record(record_path(spec, spec.sweep, results_root), spec.sweep, spec.scale, SweepRecord)
     if isinstance(record, Remark):
         yield from (Finding(said, None, record.text, measured=False) for said in (MANY, NEAR))
@@ -46,5 +49,9 @@ def _near(size: int) -> bool:
 def _won(said: str, cells: Sequence[Swept], scheme: int) -> Finding:
     if not cells:
         return Finding(said, None, "no such cell was measured", measured=False)
-    won = sum(cell.times_us[scheme] < cell.times_us[1 - scheme] for cell in cells)
-    return Finding(said, 2 * won > len(cells), f"in {won} of {len(cells)} cells")
+    gaps = [cell.times_us[1 - scheme] - cell.times_us[scheme] for cell in cells]
+    beyond = [gap for gap, cell in zip(gaps, cells, strict=True) if abs(gap) > sum(cell.spreads_us) / 2]
+    won, lost = sum(gap > 0 for gap in beyond), sum(gap < 0 for gap in beyond)
+    noise = math.sqrt(won + lost)
+    because = f"in {won} of {len(cells)} cells, the other in {lost}, noise {noise:.2g} (tosses of a coin)"
+    return Finding(said, None if abs(won - lost) <= noise else won > lost, because)

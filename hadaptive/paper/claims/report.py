@@ -40,8 +40,9 @@ def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
     head += (
         f"What the paper claims, on the records of scale `{spec.scale}`. An accuracy is greater where the intervals "
         "(mean, plus and minus the binomial standard error of its test set or, if larger, the deviation over seeds) do "
-        "not overlap; a count where it is greater as printed. A claim is as its worst comparison. In the column of the "
-        "paper's numbers the same comparisons are made between the numbers it prints.\n\n"
+        "not overlap; a count where it is greater as printed. A claim takes the verdict of its weakest comparison; "
+        "what stands beside a claim has no weight in it. In the column of the paper's numbers the same comparisons are "
+        "made between the numbers it prints.\n\n"
     )
     rows = [[str(markdown(cell)) for cell in row] for row in statements.lines(judged)]
     rows.insert(1, [":--"] * len(rows[0]))
@@ -49,10 +50,11 @@ def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
     for each in judged:
         parts.append(f"\n**{markdown(each.claim.number)}** {markdown(each.claim.statement)} "
                      f"({markdown(each.claim.source)}).\n")  # fmt: skip
-        for part in each.parts:
+        for part in (*each.parts, *each.beside):
             paper = f"; the paper's numbers: {part.paper}" if part.paper else ""
             verdict = marked(part.verdict, part.demonstration)
-            parts.append(f"- {markdown(part.said)}: **{verdict}**, {markdown(part.because)}{paper}")
+            beside = "beside the claim: " * (part in each.beside)
+            parts.append(f"- {beside}{markdown(part.said)}: **{verdict}**, {markdown(part.because)}{paper}")
     return head + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + "\n".join(parts) + "\n"
 
 
@@ -61,12 +63,13 @@ def as_csv(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["claim", "source", "statement", "comparison", "verdict", "demonstration", "because",
-                     "paper_verdict", "claim_verdict", "claim_paper_verdict", "scale"])  # fmt: skip
+                     "paper_verdict", "claim_verdict", "claim_paper_verdict", "scale", "beside"])  # fmt: skip
     for each in judged:
-        for part in each.parts:
+        for part in (*each.parts, *each.beside):
             writer.writerow([
                 each.claim.number, each.claim.source, each.claim.statement, part.said, part.verdict,
                 "yes" if part.demonstration else "no", part.because, part.paper, each.verdict, each.paper, spec.scale,
+                "yes" if part in each.beside else "no",
             ])  # fmt: skip
     return out.getvalue()
 
