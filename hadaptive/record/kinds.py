@@ -332,6 +332,7 @@ class Complexity(Part):
     flops: Count | None = None
     flops_all: Count | None = None
     macs_thop: Count | None = None
+    macs_thop_attention: Count | None = None  # older records lack it
 
 
 class ComplexityRecord(Record):

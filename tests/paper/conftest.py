@@ -54,6 +54,7 @@ def a_record(spec: TableSpec, source: str, record_id: str, rng: random.Random) -
             "parameters": parameters + 1000, "parameters_inference": parameters,
             "macs": macs, "macs_training_form": macs + 10**6,
             "hadamard_products": 0, "flops": 2 * macs, "flops_all": 2 * macs, "macs_thop": macs + 2 * 10**6,
+            "macs_thop_attention": macs + 3 * 10**6,
         }  # fmt: skip
     elif source == "latency":
         median = rng.uniform(1, 200)

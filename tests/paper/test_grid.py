@@ -86,7 +86,21 @@ def test_flops_of_tables_5_and_8_are_twice_those_of_thop(fill: Fill, tmp_path: P
             thop = records[f"complexity/{row.model}/{row.variant}"]["metrics"]["macs_thop"]
             assert cell.value == pytest.approx(2 * thop / unit)
         for each in (frame, compared):
-            assert "FLOPs are twice the count of thop" in text(each, "tex").partition(r"\label")[0]
+            caption = text(each, "tex").partition(r"\label")[0]
+            assert "FLOPs are twice the count of thop" in caption and "batch norms with an activation" in caption
+            assert ("matrix products of attention" in caption) is (name == "table8")
+
+
+def test_table_8_shows_the_full_count_beside_the_paper_s(fill: Fill, tmp_path: Path) -> None:
+    made = spec("table8")
+    records = fill(made, tmp_path / "results")
+    frame, compared = grid.frames(made, tmp_path / "results")
+    shown = [column.key for column in frame.columns if column.shown]
+    assert shown[shown.index("gflops") + 1] == "gflops_attention"
+    for row, cell in zip(made.rows, frame.cells["gflops_attention"], strict=True):
+        counts = records[f"complexity/{row.model}/{row.variant}"]["metrics"]
+        assert cell.value == pytest.approx(2e-9 * counts["macs_thop_attention"])
+    assert "gflops_published" in compared.cells and "gflops_attention_published" not in compared.cells
 
 
 def test_table_2_has_a_line_for_each_module_and_the_best_of_each_in_bold(fill: Fill, tmp_path: Path) -> None:

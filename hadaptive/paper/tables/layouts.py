@@ -64,8 +64,10 @@ def _counts(key: str = "flops_m", unit: str = "M", factor: float = 2e-6, digits:
 
 
 _THOP = (
-    "FLOPs are twice the count of thop, the counter that the paper's numbers agree with: multiply-accumulates, four "
-    "for each element of a normalisation, and pooling; nothing for activations and Hadamard products."
+    "FLOPs are twice the count of thop, the counter that the paper's numbers agree with: multiply-accumulates of "
+    "convolutions and linear layers, four for each element of a batch or layer norm, and average pooling; nothing for "
+    "activations (ReLU, hardswish, SiLU, GELU), softmax, Hadamard products, DySoft and CrossHadaNorm. thop passes over "
+    "timm's batch norms with an activation in them, which count here like any other."
 )
 _V1_IS = f"{V1_MODULE}: the module of the paper's first version"
 _REPLACED = "(repl.): ACH in the place of the last two blocks"
@@ -188,9 +190,11 @@ LAYOUTS: dict[str, Layout] = {
         title="ACH in the place of the middle four feed-forward layers of MobileViT (the paper's Table 8).",
         rows=_pairs("replaced", *((f"mobilevit_{size}", f"MobileViT-{name}small")
                                   for size, name in (("s", ""), ("xs", "x-"), ("xxs", "xx-")))),
-        columns=(*_counts("gflops", "G", 2e-9, 3), *_top1(best=False),
-                 Column("top5", "Top-5", "cifar100", "top5_last", unit="%", spread=True)),
-        caption=_THOP,
+        columns=(*_counts("gflops", "G", 2e-9, 3),
+                 Column("gflops_attention", "with attention", "complexity", "macs_thop_attention", 2e-9, "G", digits=3),
+                 *_top1(best=False), Column("top5", "Top-5", "cifar100", "top5_last", unit="%", spread=True)),
+        caption=f"{_THOP} Nor does thop see the matrix products of attention, so that the paper's FLOPs lack them; the "
+                "full count stands beside.",
     ),
     "figure3_table": Layout(
         title="Components of ACH in Hadaptive-Net-S (the paper's Figure 3).",

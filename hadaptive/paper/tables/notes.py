@@ -11,6 +11,10 @@ TASKS = {
     "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k", "sst2": "SST-2", "mnli": "MNLI's matched validation set",
 }  # fmt: skip
 DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "Mobile"}
+MACS = (  # in captions, of the counts that Table 7 calls FLOPs
+    "FLOPs are multiply-accumulates of convolutions and linear layers, as in the paper's Table 7; norms, activations, "
+    "pooling and Hadamard products count nothing."
+)
 WHERE = ("device", "processor", "runtime")  # what a latency record may say of where it ran
 
 

@@ -113,7 +113,7 @@ def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     cells = records.cells([column for column in columns if column.key != "agreement"])
     cells["agreement"] = [_agreement(records, n) for n in range(len(spec.rows))]
     said = [
-        Note("complexity", "FLOPs: multiply-accumulates of convolutions and linear layers.", in_caption=True),
+        Note("complexity", notes.MACS, in_caption=True),
         *notes.counted(records, "training form"),
         *notes.accuracy(records, "cifar100", cells["top1"]),
         Note(SOURCE, "In the search: top-1 of the preferred net with the search's own weights. Seeds agree: how often "

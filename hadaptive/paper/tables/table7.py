@@ -57,8 +57,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
 
 def _table7_notes(records: Records, cells: dict[str, list[Cell]]) -> Iterator[Note]:
     """The table's convention, and how the cells were measured as the records say it."""
-    convention = "FLOPs are multiply-accumulates of convolutions and linear layers, as in the paper's Table 7."
-    yield Note("complexity", convention, in_caption=True)
+    yield Note("complexity", notes.MACS, in_caption=True)
     yield from notes.counted(records, "inference form")
     yield from notes.latency(records, DEVICES)
     if any(cell.value is not None for cell in cells["latency_cpu_plain_ms"]):
