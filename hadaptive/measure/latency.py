@@ -1,4 +1,5 @@
-"""CPU latency of an ONNX file by ONNX Runtime, in a process that holds little else: numpy and onnxruntime, never torch.
+"""Latency of an ONNX file by ONNX Runtime: on the CPU, in a process that holds little else (numpy and onnxruntime, never
+torch), and by its CUDA provider, where it is installed.
 
 `python -m hadaptive.measure.latency model.onnx '{"image_size": 224}'` prints the result of `cpu_latency` as JSON.
 """
@@ -24,6 +25,8 @@ from hadaptive.records import processor
 
 SPINNING = True  # ONNX Runtime's default: threads of its pool wait in a loop. Without effect at one thread.
 PINNABLE = hasattr(os, "sched_setaffinity")  # Linux
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+NO_CUDA_PROVIDER = "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)"
 _ERRORS_ONLY = 3
 
 
@@ -37,7 +40,8 @@ def busyness() -> dict[str, Any]:
     return {"load_average": float(load), "other_running_tasks": max(0, int(running.partition("/")[0]) - 1)}
 
 
-def session(onnx_path: Path | str, threads: int) -> onnxruntime.InferenceSession:
+def session(onnx_path: Path | str, threads: int, provider: str = CPU) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on the file with all graph optimisations, one inter-op thread and so many intra-op threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -45,7 +49,7 @@ def session(onnx_path: Path | str, threads: int) -> onnxruntime.InferenceSession
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(SPINNING)))
     options.log_severity_level = _ERRORS_ONLY
-    return onnxruntime.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(onnx_path), options, providers=[provider])
 
 
 def cores(threads: int) -> list[int]:
@@ -103,23 +107,43 @@ def cpu_latency(
     if threads > len(used):
         return {"status": f"{threads} threads asked for, {len(used)} cores available"}
     with undisturbed(used):
-        measured = session(onnx_path, threads)
-        feed = {measured.get_inputs()[0].name: image(image_size)}
-        for _ in range(warmup):
-            measured.run(None, feed)
-        times_ns = np.array([timed_ns(measured, feed) for _ in range(runs)])
+        times = _times(session(onnx_path, threads), image_size, runs, warmup)
     return {
         "status": "done",
-        **summary(times_ns / 1e6),
-        "runs": runs,
-        "warmup": warmup,
+        **times,
         "threads": threads,
         "spinning": SPINNING,
         "cores": used if PINNABLE else None,
         "processor": processor(),
-        "runtime": f"onnxruntime {onnxruntime.__version__}, CPUExecutionProvider",
+        "runtime": f"onnxruntime {onnxruntime.__version__}, {CPU}",
         "before": before,
     }
+
+
+def cuda_latency(
+    onnx_path: Path | str, *, image_size: int, runs: int = 500, warmup: int = 50, device: str = ""
+) -> dict[str, Any]:
+    """Latency of one image by ONNX Runtime's CUDA provider in milliseconds, the paper's way of measuring on a GPU.
+
+    A run copies the image to the device and the result back. Returns `status` "done", the keys of `summary`, runs,
+    warmup, runtime, and the name of the `device` as it is given. Where the provider is not installed, or ONNX Runtime
+    turns to the CPU since it cannot be loaded, only a `status` that says so.
+    """
+    if CUDA not in onnxruntime.get_available_providers():
+        return {"status": NO_CUDA_PROVIDER}
+    measured = session(onnx_path, 1, CUDA)
+    if CUDA not in measured.get_providers():
+        return {"status": "ONNX Runtime's CUDA provider cannot be loaded; it needs the CUDA and cuDNN it was built for"}
+    times = _times(measured, image_size, runs, warmup)
+    return {"status": "done", **times, "device": device, "runtime": f"onnxruntime {onnxruntime.__version__}, {CUDA}"}
+
+
+def _times(measured: onnxruntime.InferenceSession, image_size: int, runs: int, warmup: int) -> dict[str, Any]:
+    feed = {measured.get_inputs()[0].name: image(image_size)}
+    for _ in range(warmup):
+        measured.run(None, feed)
+    times_ns = np.array([timed_ns(measured, feed) for _ in range(runs)])
+    return {**summary(times_ns / 1e6), "runs": runs, "warmup": warmup}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,12 @@ def describe(measure: ModelMeasure, onnx: Path, plain: Path) -> dict[str, Any]:
 
 
 def latency(measure: ModelMeasure, onnx: Path, plain: Path, *, gpu: bool) -> dict[str, Any]:
-    """The record of batch-1 latency on CPU, GPU and telephone, each done or with the reason why not.
+    """The record of batch-1 latency on CPU, GPU and phone, each done or with the reason why not.
 
-    The CPU runs both files of `describe`, as `cpu` and `cpu_plain`. `gpu`: whether this machine has one, so that torch
-    is loaded only where it is measured.
+    The CPU runs both files of `describe`, as `cpu` and `cpu_plain`; the GPU runs the model in PyTorch (`gpu`) and the
+    first file by ONNX Runtime (`gpu_onnx`). `gpu`: whether this machine has one, so that torch is loaded only there.
     """
-    from hadaptive.measure.latency import cpu_latency
+    from hadaptive.measure.latency import cpu_latency, cuda_latency
     from hadaptive.measure.mobile import mobile_latency
 
     image_size, threads = measure.settings["image_size"], measure.settings["threads"]
@@ -71,14 +72,20 @@ def latency(measure: ModelMeasure, onnx: Path, plain: Path, *, gpu: bool) -> dic
     for name, file in {"cpu": onnx, "cpu_plain": plain}.items():
         if name == "cpu_plain" and filecmp.cmp(onnx, plain, shallow=False):
             continue
-        try:
-            metrics[name] = cpu_latency(file, image_size=image_size, threads=threads, **timing)
-        except Exception as error:  # ONNX Runtime has no error type of its own; a file it cannot run is a result
-            metrics[name] = {"status": f"ONNX Runtime failed: {str(error).splitlines()[0]}"}
+        metrics[name] = _attempt(cpu_latency, file, image_size=image_size, threads=threads, **timing)
     metrics["mobile"] = mobile_latency(onnx, threads=threads, **timing)
-    metrics["gpu"] = {"status": "no CUDA device"}
+    metrics |= {"gpu": {"status": "no CUDA device"}, "gpu_onnx": {"status": "no CUDA device"}}
     if gpu:
         from hadaptive.measure.gpu_latency import gpu_latency
 
         metrics["gpu"] = gpu_latency(build(measure), image_size=image_size, **timing)
+        device = metrics["gpu"].get("device", "")  # torch has loaded the CUDA libraries that the provider needs
+        metrics["gpu_onnx"] = _attempt(cuda_latency, onnx, image_size=image_size, device=device, **timing)
     return envelope(measure, metrics)
+
+
+def _attempt(measured: Callable[..., dict[str, Any]], *arguments: Any, **settings: Any) -> dict[str, Any]:
+    try:
+        return measured(*arguments, **settings)
+    except Exception as error:  # ONNX Runtime has no error type of its own; a file it cannot run is a result
+        return {"status": f"ONNX Runtime failed: {str(error).splitlines()[0]}"}

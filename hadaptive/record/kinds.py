@@ -368,6 +368,7 @@ class Latencies(Part):
     cpu: Timing | None = None
     cpu_plain: Timing | None = None
     gpu: Timing | None = None
+    gpu_onnx: Timing | None = None  # older records lack it
     mobile: Timing | None = None
 
 

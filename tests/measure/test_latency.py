@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hadaptive.measure.latency import busyness, cpu_latency
+from hadaptive.measure import latency
+from hadaptive.measure.latency import busyness, cpu_latency, cuda_latency
 from hadaptive.measure.statistics import summary
 
 LINUX = hasattr(os, "sched_getaffinity")
@@ -66,6 +67,29 @@ def test_more_threads_than_cores_is_a_reason(tiny_onnx: Path) -> None:
 def test_senseless_settings_are_said(tiny_onnx: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="need runs >= 1"):
         cpu_latency(tiny_onnx, image_size=16, **wrong)
+
+
+def test_without_the_cuda_provider_the_reason_names_the_package(
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency.onnxruntime, "get_available_providers", lambda: [latency.CPU])
+    got = cuda_latency(tiny_onnx, image_size=16, runs=1)
+    assert got == {"status": "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)"}
+
+
+def test_a_cuda_provider_that_is_not_loaded_is_no_measurement(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency.onnxruntime, "get_available_providers", lambda: [latency.CUDA, latency.CPU])
+    on_cpu = latency.session(tiny_onnx, 1)  # what ONNX Runtime gives where CUDA's libraries are missing
+    monkeypatch.setattr(latency, "session", lambda *_: on_cpu)
+    got = cuda_latency(tiny_onnx, image_size=16, runs=1)
+    assert list(got) == ["status"] and "cannot be loaded" in got["status"]
+
+
+def test_with_the_provider_every_run_is_timed(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "CUDA", latency.CPU)  # a provider that is here
+    got = cuda_latency(tiny_onnx, image_size=16, runs=5, warmup=2, device="A GPU")
+    assert (got["status"], got["runs"], got["device"]) == ("done", 5, "A GPU")
+    assert got["mean_ms"] > 0 and got["median_ms"] > 0 and got["runtime"].endswith(f", {latency.CPU}")
 
 
 def test_busyness_is_plausible() -> None:

@@ -44,9 +44,22 @@ def test_latency(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cpu = record["metrics"]["cpu"]
     assert (cpu["status"], cpu["runs"], cpu["threads"]) == ("done", 3, 1) and cpu["median_ms"] > 0
     assert record["metrics"]["cpu_plain"] == {"status": "the file of cpu: there is no ACH to rewrite"}
-    assert record["metrics"]["gpu"] == {"status": "no CUDA device"}
+    assert cpu["mean_ms"] > 0
+    assert record["metrics"]["gpu"] == record["metrics"]["gpu_onnx"] == {"status": "no CUDA device"}
     assert record["metrics"]["mobile"] == {"status": "adb not installed"}
     assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+def test_on_a_gpu_onnx_runtime_is_asked_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    timed = {"status": "done", "median_ms": 1.0, "mean_ms": 1.1, "device": "A GPU"}
+    monkeypatch.setattr("hadaptive.measure.gpu_latency.gpu_latency", lambda *_, **__: timed)
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr("hadaptive.measure.latency.cuda_latency", lambda file, **how: asked.update(how) or timed)
+    absent = tmp_path / "absent.onnx"
+    absent.write_bytes(b"not a model")
+    got = latency(measure("latency", "mobileone_s0"), absent, absent, gpu=True)["metrics"]
+    assert got["gpu"] == got["gpu_onnx"] == timed
+    assert asked == {"image_size": 64, "device": "A GPU", "runs": 3, "warmup": 1}
 
 
 def test_both_forms_of_ours_are_measured(tmp_path: Path) -> None:

@@ -102,9 +102,9 @@ def test_without_records_no_published_number_appears(make_spec: Spec, tmp_path: 
     assert len(plain) == 19
     assert all(cell.startswith("—") for row in plain for cell in row[1:])
     for row in table_rows((tmp_path / "table7_compare.md").read_text()):
-        kinds = [row[1:][n::3] for n in range(3)]  # paper, here, difference
-        assert all(cell.startswith("*") for cell in kinds[0])
-        assert all(cell.startswith("—") for kind in kinds[1:] for cell in kind)
+        printed = [cell for cell in row[1:] if cell.startswith("*")]
+        assert len(printed) in (2, 3), "those of the paper in one of the three parts"
+        assert all(cell.startswith("—") for cell in row[1:] if cell not in printed)
     for line in (tmp_path / "table7.tex").read_text().splitlines():
         if any(line.strip().startswith(label) for label in published("table7")):
             cells = line.rstrip("\\").split("&")[1:]
@@ -282,3 +282,32 @@ def test_published_columns_are_set_apart(make_spec: Spec, fill: Fill, tmp_path: 
     assert r"\textit" not in text(plain, "tex")
     assert r"\textbf" not in text(compared, "tex")
     assert text(plain, "tex").count(r"\textbf") == 3  # the best of each group on CIFAR-100; ImageNet is absent
+
+
+def test_compare_shows_means_and_onnx_runtime_s_gpu_latency_and_old_records_lack_them(
+    make_spec: Spec, fill: Fill, write: Write, tmp_path: Path
+) -> None:
+    spec = make_spec()
+    made = fill(spec, tmp_path / "results")
+    record = made["latency/starnet_s1/base"]
+    record["metrics"]["cpu"] |= {"median_ms": 5.0, "mean_ms": 5.5}
+    record["metrics"]["gpu_onnx"] = {"status": "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)"}
+    write(tmp_path / "results", record)
+    old = made["latency/starnet_s2/base"]
+    del old["metrics"]["cpu"]["mean_ms"]
+    write(tmp_path / "results", old)
+    plain, compared = table7(spec, tmp_path / "results")
+    means = {"latency_gpu_onnx_mean_ms", "latency_cpu_mean_ms", "latency_mobile_mean_ms"}
+    shown = [[column.key for column in frame.columns if column.shown] for frame in (plain, compared)]
+    assert not means & set(shown[0]) and means < set(shown[1])
+    rows = [row.label for row in spec.rows]
+    new, older = rows.index("StarNet-S1"), rows.index("StarNet-S2")
+    cells = compared.cells
+    assert (cells["latency_cpu_ms"][new].value, cells["latency_cpu_mean_ms"][new].value) == (5.0, 5.5)
+    assert [column.title for column in compared.columns if column.over == "CPU"] == ["paper", "here", "diff.", "mean"]
+    why = [cells[key][row].remark for key, row in (
+        ("latency_gpu_onnx_mean_ms", new), ("latency_gpu_onnx_mean_ms", older), ("latency_cpu_mean_ms", older))]  # fmt: skip
+    assert [each and each.text for each in why] == [
+        "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)", "not recorded", "not recorded",
+    ]  # fmt: skip
+    assert cells["latency_cpu_ms"][older].value is not None, "the rest of an older record is read"

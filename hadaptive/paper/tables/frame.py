@@ -181,6 +181,11 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     )
 
 
+def showing(frame: Frame, *keys: str) -> Frame:
+    """The frame with these columns shown, which otherwise stand in its CSV alone."""
+    return replace(frame, columns=tuple(replace(c, shown=c.shown or c.key in keys) for c in frame.columns))
+
+
 def _printed(text: str) -> Cell:
     """A published cell; what is printed as less than a number counts as 0."""
     if not text:

@@ -15,6 +15,7 @@ MACS = (  # in captions, of the counts that Table 7 calls FLOPs
     "FLOPs are multiply-accumulates of convolutions and linear layers, as in the paper's Table 7; norms, activations, "
     "pooling and Hadamard products count nothing."
 )
+NAMES = DEVICES | {"gpu_onnx": "GPU, ONNX Runtime"}
 WHERE = ("device", "processor", "runtime")  # what a latency record may say of where it ran
 
 
@@ -33,7 +34,7 @@ def latency(records: Records, devices: Iterable[str]) -> Iterator[Note]:
             threads = f", {said['threads']} thread{'' if said['threads'] == '1' else 's'}" if said["threads"] else ""
             how = ", one CUDA graph" if device == "gpu" else ""
             where = "".join(f", {said[name]}" for name in WHERE if said[name])
-            text = f"{DEVICES[device]} latency: batch 1{threads}{how}, median of {said['runs']} runs{where}."
+            text = f"{NAMES[device]} latency: batch 1{threads}{how}, median of {said['runs']} runs{where}."
             yield Note("latency", text)
 
 
