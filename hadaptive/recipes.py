@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -39,6 +39,13 @@ class Recipe(Settings):
         description="momentum of batch normalization's running statistics; null: as the model has it",
         exclude_if=lambda value: value is None,  # records older than this key lack it and must stay equal
     )
+    as_released: bool = Field(
+        False,
+        description="where the authors' code differs from the paper, train as the code: dropout of MobileNetV3, "
+        "MobileNetV4 and MobileViT, initial weights, order of the updates of tau; in a search also the clipping, the "
+        "decay of tau and the start of the architecture parameters",
+        exclude_if=lambda value: not value,  # likewise
+    )
 
     @model_validator(mode="after")
     def _crops_hold_some_image(self) -> Self:
@@ -50,7 +57,8 @@ class Recipe(Settings):
         """What of it a caption says."""
         examples = f"{self.train_examples} training images" if self.train_examples else "all training images"
         momentum = "" if self.bn_momentum is None else f", batch-norm momentum {self.bn_momentum:g}"
-        return f"{examples}, {self.image_size} px, {epochs(self)}, batch {self.batch_size}, {self.precision}{momentum}"
+        steps = f"{epochs(self)}, batch {self.batch_size}, {self.precision}{momentum}{released(self)}"
+        return f"{examples}, {self.image_size} px, {steps}"
 
 
 class DetectionRecipe(Settings):
@@ -154,8 +162,17 @@ def epochs(recipe: Recipe | DetectionRecipe | TextRecipe) -> str:
     return f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
 
 
+def released(recipe: Recipe) -> str:
+    """Whether it trains as the authors' code does, in words for the end of a caption."""
+    return ", trained as in the authors' code" if recipe.as_released else ""
+
+
 class SearchRecipe(Recipe):
-    """How an architecture is searched (appendix A.1). Defaults are the paper's settings."""
+    """How an architecture is searched (appendix A.1). Defaults are the paper's settings.
+
+    With `as_released` only the architecture's gradients are clipped, its parameters start with the deviation 0.1, and
+    tau decays as a cosine unless tau_decay says otherwise.
+    """
 
     epochs: int = Field(
         250, ge=1, le=MOST_EPOCHS, description="passes over the part of the training set that trains weights"
@@ -176,3 +193,10 @@ class SearchRecipe(Recipe):
         "authors' code",
     )
     held_out: float = Field(0.5, gt=0, lt=1, description="part of the training set that is held out for them")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decays_as_released(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("as_released") is True:
+            return {"tau_decay": "cosine", **values}
+        return values

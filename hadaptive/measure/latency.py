@@ -1,5 +1,5 @@
-"""Latency of an ONNX file by ONNX Runtime: on the CPU, in a process that holds little else (numpy and onnxruntime, never
-torch), and by its CUDA provider, where it is installed.
+"""Latency of an ONNX file by ONNX Runtime: on the CPU, in a process that holds little else (numpy and onnxruntime,
+never torch), and by its CUDA provider, where it is installed.
 
 `python -m hadaptive.measure.latency model.onnx '{"image_size": 224}'` prints the result of `cpu_latency` as JSON.
 """

@@ -29,12 +29,13 @@ class SuperNet(HadaptiveNet):
 
     `logits_LC` are the architecture parameters: a row a layer, a column a candidate in the order of `choose`; columns
     that a layer does not have take no part. Their softmax is the confidence. The other candidates of a layer are never
-    run, so that a step costs the memory and the time of one path.
+    run, so that a step costs the memory and the time of one path. `start` is the deviation of the architecture
+    parameters at the start.
     """
 
     present_LC: Tensor
 
-    def __init__(self, space: Space, num_classes: int) -> None:
+    def __init__(self, space: Space, num_classes: int, start: float = START) -> None:
         solid = [next(n for n in layer.choose if space.candidates[n].op != "blank") for layer in space.layers]
         super().__init__(tuple(as_row(space.row(n, name)) for n, name in enumerate(solid)), "search", num_classes)
         del self.features
@@ -48,7 +49,7 @@ class SuperNet(HadaptiveNet):
         counts = torch.tensor([len(layer.choose) for layer in space.layers])
         present_LC = torch.arange(int(counts.max())) < counts[:, None]
         self.register_buffer("present_LC", present_LC, persistent=False)
-        self.logits_LC = nn.Parameter(START * torch.randn(present_LC.shape) * present_LC)
+        self.logits_LC = nn.Parameter(start * torch.randn(present_LC.shape) * present_LC)
         cured(self)
 
     def weights(self) -> list[nn.Parameter]:

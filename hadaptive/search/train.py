@@ -16,13 +16,15 @@ from hadaptive.record import TrainingRecord
 from hadaptive.run import Search
 from hadaptive.search.genotype import chosen
 from hadaptive.search.steps import Alternation, SearchBatches, temperature
-from hadaptive.search.supernet import SuperNet
+from hadaptive.search.supernet import START, SuperNet
 from hadaptive.train import ranks
-from hadaptive.train.classify import DIVERGED_AT, Precision, accuracies, layout, splits
+from hadaptive.train.classify import DIVERGED_AT, Precision, accuracies, layout, prepare_as_released, splits
 from hadaptive.train.loop import Diverged, Plan, fit
 from hadaptive.train.record import write
 from hadaptive.train.schedule import cosine
 from hadaptive.train.work import once
+
+RELEASED_START = 0.1  # deviation of the architecture parameters at the start in the authors' code
 
 
 def train(run: Search, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
@@ -51,7 +53,9 @@ def _train(run: Search, data: Path, out: Path, work: Path, device_name: str, thr
     batches = SearchBatches(*_parts(run, whole, data, device), recipe)
 
     torch.manual_seed(run.seed)
-    net = SuperNet(run.space, whole.num_classes)
+    net = SuperNet(run.space, whole.num_classes, RELEASED_START if recipe.as_released else START)
+    if recipe.as_released:
+        prepare_as_released(net, run.model)
     net.to(device=device, memory_format=layout(recipe))  # type: ignore[call-overload]
     optimizer, architecture = optimisers(net, recipe)
     precision = Precision(device, recipe.precision)
@@ -60,7 +64,7 @@ def _train(run: Search, data: Path, out: Path, work: Path, device_name: str, thr
         epochs=recipe.epochs,
         schedule=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
         limit=DIVERGED_AT * math.log(whole.num_classes),
-        clip=recipe.clip,
+        clip=None if recipe.as_released else recipe.clip,
     )
     trained = fit(
         net,

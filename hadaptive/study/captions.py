@@ -5,6 +5,7 @@ from __future__ import annotations
 from hadaptive.config import ClassificationTask, SearchTask
 from hadaptive.data.settings import DATASETS
 from hadaptive.paper.spec import Source
+from hadaptive.recipes import released
 from hadaptive.study.selection import Selection
 from hadaptive.tasks import SEARCH, TASKS
 
@@ -57,7 +58,7 @@ def _about_search(task: SearchTask, seeds: int) -> str:
     return (
         f"{DATASETS[task.dataset].title} ({images}, {held}, {recipe.image_size} px, {recipe.epochs} epochs, batch "
         f"{recipe.batch_size}), tau {recipe.tau_max:g} to {recipe.tau_min:g} {recipe.tau_decay}, "
-        f"rates {recipe.lr:g} and {recipe.lr_architecture:g}, {seeds} seed{'s' if seeds > 1 else ''}"
+        f"rates {recipe.lr:g} and {recipe.lr_architecture:g}, {seeds} seed{'s' if seeds > 1 else ''}{released(recipe)}"
     )
 
 

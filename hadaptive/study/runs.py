@@ -47,4 +47,6 @@ def code_of(model: str, options: Mapping[str, Any] | None = None) -> tuple[str, 
 
 def trainer_code(run: Run) -> tuple[str, ...]:
     """Modules whose code makes the result of a Run."""
-    return (TASKS[run.task].trainer, *code_of(run.model, run.options))
+    recipe = getattr(run, "recipe", None)  # of detection and text has no such option
+    released = ("hadaptive.train.as_released",) if getattr(recipe, "as_released", False) else ()
+    return (TASKS[run.task].trainer, *code_of(run.model, run.options), *released)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,15 @@ def build(run: Classification, num_classes: int) -> nn.Module:
             f"{run.model} needs images of at least {least} px and the recipe says {run.recipe.image_size}; "
             f"raise image_size of task {run.task} in params.yaml, or leave the model out"
         )
+    if run.recipe.as_released:
+        prepare_as_released(model, run.model)
     set_bn_momentum(model, run.recipe.bn_momentum)
     return model
+
+
+def prepare_as_released(model: nn.Module, name: str) -> None:
+    """`hadaptive.train.as_released.prepare`, by name: what other trainings depend on must not contain it, nor ACH."""
+    import_module("hadaptive.train.as_released").prepare(model, name)
 
 
 def set_bn_momentum(model: nn.Module, momentum: float | None) -> None:

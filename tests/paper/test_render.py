@@ -305,8 +305,8 @@ def test_compare_shows_means_and_onnx_runtime_s_gpu_latency_and_old_records_lack
     cells = compared.cells
     assert (cells["latency_cpu_ms"][new].value, cells["latency_cpu_mean_ms"][new].value) == (5.0, 5.5)
     assert [column.title for column in compared.columns if column.over == "CPU"] == ["paper", "here", "diff.", "mean"]
-    why = [cells[key][row].remark for key, row in (
-        ("latency_gpu_onnx_mean_ms", new), ("latency_gpu_onnx_mean_ms", older), ("latency_cpu_mean_ms", older))]  # fmt: skip
+    onnx, cpu = cells["latency_gpu_onnx_mean_ms"], cells["latency_cpu_mean_ms"]
+    why = [cell.remark for cell in (onnx[new], onnx[older], cpu[older])]
     assert [each and each.text for each in why] == [
         "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)", "not recorded", "not recorded",
     ]  # fmt: skip

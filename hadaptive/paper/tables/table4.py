@@ -19,10 +19,8 @@ def _columns() -> Iterator[Column]:
     yield Column("launches", "Launches", "table4", "{variant}.launches", digits=0)
     for key, part in LATENCIES.items():
         for number in ("mean", "iqr"):
-            title = f"{'Latency' if part == 'eager' else 'CUDA graph'}, {number}"
-            yield Column(
-                f"{key}_{number}_ms", title, "table4", f"{{variant}}.{part}.{number}_ms", unit="ms", shown=False
-            )
+            metric = f"{{variant}}.{part}.{number}_ms"
+            yield Column(f"{key}_{number}_ms", f"Latency, {number}", "table4", metric, unit="ms", shown=False)
 
 
 def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
