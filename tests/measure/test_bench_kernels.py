@@ -233,6 +233,15 @@ def test_figure7_measures_every_cell() -> None:
         assert cell["status"] == "done" and cell["direct_indexing_us"] > 0 and cell["parity_balanced_us"] > 0
 
 
+def test_a_cell_of_figure7_has_the_spread_of_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, times = Pretend(), iter([10.0, 100.0, 20.0, 100.0, 30.0, 100.0, 40.0, 100.0, 50.0, 100.0])
+    monkeypatch.setattr(clock, "idle_us", lambda _: next(times) * paper.CALLS)
+    assert paper.cell(clock, 2, 3, 4, runs=5) == {
+        "status": "done", "direct_indexing_us": 30.0, "direct_indexing_iqr_us": 20.0,
+        "parity_balanced_us": 100.0, "parity_balanced_iqr_us": 0.0,
+    }  # fmt: skip
+
+
 def test_figure7_out_of_time_says_so_in_the_cells_left(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter(range(100))
     monkeypatch.setattr(paper.time, "monotonic", lambda: next(seconds))
