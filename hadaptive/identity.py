@@ -21,11 +21,12 @@ PLUMBING = {
     "hadaptive.recipes", "hadaptive.record", "hadaptive.record.files", "hadaptive.record.kinds",
 }  # fmt: skip
 
-# Modules that make, count and export every model, and modules of ACH, which they import for some: the latter count
-# only where they are named besides (`study.runs.code_of`), so that a change of ACH trains no baseline again.
+# Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter
+# count only where they are named besides (`study.runs`), so that a change of ACH trains no baseline again.
 OF_EVERY_MODEL = {
     "hadaptive.nn.zoo",
     "hadaptive.nn.text",
+    "hadaptive.train.classify",
     "hadaptive.measure.complexity",
     "hadaptive.measure.export",
     "hadaptive.measure.record",
@@ -36,6 +37,7 @@ OF_ACH = {
     "hadaptive.nn.found",
     "hadaptive.nn.retrofit",
     "hadaptive.nn.text_ach",
+    "hadaptive.train.as_released",
     "hadaptive.measure.fast_form",
 }
 

@@ -1,6 +1,6 @@
 """A model prepared for training as in the authors' code, where that differs from the paper (option `as_released`).
 
-Loaded by name: no other training depends on it, or on the ACH that it knows. errata.yaml lists the differences.
+It knows ACH, so no other training may depend on it (see `hadaptive.identity`). errata.yaml lists the differences.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +125,10 @@ def build(run: Classification, num_classes: int) -> nn.Module:
 
 
 def prepare_as_released(model: nn.Module, name: str) -> None:
-    """`hadaptive.train.as_released.prepare`, by name: what other trainings depend on must not contain it, nor ACH."""
-    import_module("hadaptive.train.as_released").prepare(model, name)
+    """Prepare a model for training as in the authors' code; imported here, as other trainings do without it."""
+    from hadaptive.train.as_released import prepare
+
+    prepare(model, name)
 
 
 def set_bn_momentum(model: nn.Module, momentum: float | None) -> None:
