@@ -26,11 +26,9 @@ rule all:
 
 onstart:
     stopping.pass_on()  # SIGTERM and Ctrl-C end the trainings at once, saved within the epoch
-    heavy = [
-        job for job in workflow.dag.needrun_jobs() if job.rule.name in preload.VERBS
-    ]
-    if workflow.local_exec and len(heavy) > 1:
-        preload.start()
+    verbs = [verb(job.rule.name) for job in workflow.dag.needrun_jobs()]
+    if workflow.local_exec and (heavy := preload.libraries(verbs)):
+        preload.start(heavy)
     if study.stand_in:
         guide.remind(lambda: [named(job) for job in workflow.scheduler.running])
     else:  # what takes hours says so first

@@ -1,4 +1,4 @@
-"""Import torch and timm once for all jobs of a workflow: a process that has them forks a child for each job.
+"""Import heavy libraries once for all jobs of a workflow: a process that has them forks a child for each job.
 
 `start`, which the workflow calls, starts the server: this file as a script. It imports libraries and nothing of this
 project, so that every child reads the project's code afresh; it starts no thread and never touches CUDA. `forked`,
@@ -31,18 +31,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any, NoReturn
 
 VARIABLE = "HADAPTIVE_PRELOAD"  # the server's socket; empty: none is started
-VERBS = ("train", "export")  # those that need torch and never time anything in a process without it
-LIBRARIES = (
+TORCH = (
     *("torch", "timm", "torchvision", "pydantic"),
     # what torch.onnx.export imports at its first call
     *("onnxscript.function_libs.torch_lib.ops", "torch.onnx._internal.exporter._core"),
     *("torch._dynamo", "torch.export._trace", "torch.onnx._internal.exporter._fx_passes"),
 )
+TABLES = ("pydantic", "yaml", "jinja2", "pandas")
+FIGURES = (*TABLES, "seaborn", "matplotlib.backends.backend_pdf", "PIL.PngImagePlugin")
+# What is imported for each verb that may be forked: none of them times anything in a process without torch.
+VERBS = {"train": TORCH, "export": TORCH, "render": TABLES, "figure": FIGURES}
+THREADED = "pyarrow"  # starts a thread when it is imported; pandas does without it
 # Snakemake sets these for each job, to the threads of its rule; libraries read them once, when they are loaded.
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 # What the shell of a job changes, and what no library reads when it is imported.
@@ -52,7 +57,13 @@ PATIENCE_S = 600.0  # for the server's imports, on the slowest machine
 PR_SET_PDEATHSIG = 1
 
 
-def start(libraries: Iterable[str] = LIBRARIES) -> None:
+def libraries(verbs: Iterable[str]) -> list[str]:
+    """What the verbs that run more than once import; a server for a single job costs more than it saves."""
+    runs = Counter(verbs)
+    return list(dict.fromkeys(name for verb, known in VERBS.items() if runs[verb] > 1 for name in known))
+
+
+def start(libraries: Iterable[str]) -> None:
     """Start the server of this process and name it to the processes that this one starts, by `HADAPTIVE_PRELOAD`.
 
     Nothing happens where that variable is set already (empty: switched off) or where the system cannot do it. The
@@ -279,18 +290,23 @@ def _become(job: dict[str, Any], descriptors: list[int], keeper: int) -> None:
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # a process draws its own; torch begins with the same seed in all
     importlib.invalidate_caches()
-    atexit.register(gc.unfreeze)  # the interpreter ends as usual
     sys.path.insert(0, os.getcwd())
     sys.argv[1:] = job["words"]
+
+
+def _load(libraries: Iterable[str]) -> None:
+    sys.modules[THREADED] = None  # type: ignore[assignment]
+    for library in libraries:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(library)
+    del sys.modules[THREADED]
 
 
 def _served(descriptor: int, folder: str, libraries: list[str]) -> bool:
     """Import the libraries and serve; whether this is a child."""
     own = inherited()
     listening = socket.socket(fileno=descriptor)
-    for library in libraries:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(library)
+    _load(libraries)
     gc.collect()
     gc.freeze()  # what is there stays; children do not look through it
     threads = len(os.listdir("/proc/self/task"))

@@ -183,6 +183,25 @@ def test_another_folder_or_verb_is_not_forked(workflow: Workflow, tmp_path: Path
     assert not {"latency", "measure"} & set(preload.VERBS), "what they time must run without torch"
 
 
+def test_what_runs_once_preloads_nothing() -> None:
+    assert preload.libraries(["train", "render", "render", "claims", "claims"]) == list(preload.TABLES)
+    assert preload.libraries(["train", "render", "figure", "data"]) == []
+
+
+def test_tables_can_be_forked_although_pyarrow_starts_a_thread() -> None:
+    threads = "len(os.listdir('/proc/self/task'))"
+    code = (
+        f"import os, sys; from hadaptive import preload; preload._load(preload.TABLES); print({threads});"
+        f"print('pandas' in sys.modules); import pyarrow; print({threads})"
+    )
+    one_thread = {f"{name}_NUM_THREADS": "1" for name in preload.THREADS}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=os.environ | one_thread, capture_output=True, text=True, check=True)
+    loaded, pandas, with_pyarrow = done.stdout.split()
+    assert (loaded, pandas) == ("1", "True")
+    assert int(with_pyarrow) > 1, "then THREADED is needed no longer"
+
+
 def test_draws_of_two_jobs_differ(workflow: Workflow) -> None:
     draw = "import random, numpy; print(random.random(), numpy.random.random())"
     (one, two), (three, four) = (workflow.output(draw).split() for _ in range(2))

@@ -82,3 +82,8 @@ def in_file(text):
 def named(job):
     """For example `train cifar100/starnet_s1/base/seed0`."""
     return " ".join([job.rule.name, "/".join(job.wildcards)])
+
+
+def verb(rule):
+    """The verb of `hadaptive` that a rule runs."""
+    return "render" if rule in ("table", "table_not_in_the_paper") else rule
