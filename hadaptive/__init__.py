@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# Loaded on first use: the workflow imports this package at every start and needs no torch for it.
+# Loaded on first use: the workflow imports this package at every start and needs neither torch nor pandas for it.
 _EXPORTS = {
     "AdaptiveCrossHadamard": "hadaptive.nn.ach",
     "create_model": "hadaptive.nn.zoo",
+    "results": "hadaptive.study.results",
     "retrofit": "hadaptive.nn.retrofit",
 }
-__all__ = ["AdaptiveCrossHadamard", "create_model", "retrofit"]
+__all__ = ["AdaptiveCrossHadamard", "create_model", "results", "retrofit"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,10 @@ def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bundle = verb("bundle", _bundle, "write the page with every table, figure and claim, and a zip of all")
     pdf = verb("pdf", _pdf, "set every table and figure in one PDF, by LaTeX")
-    for each in (bundle, pdf):
+    results = verb(
+        "results", _results, "write the metrics of all records as one table, results.csv and results.parquet"
+    )
+    for each in (bundle, pdf, results):
         each.add_argument("--params", type=content, help="file with the JSON of all parameters (default: params.yaml)")
         each.add_argument("--out", type=Path, default=Path("paper_tables"))
     cell = verb("cell", _cell, "tell of one cell: its value, what is behind it, and how to make it again")
@@ -40,6 +43,13 @@ def _pdf(a: argparse.Namespace) -> None:
     from hadaptive.paper.bundle.pdf import write
 
     print(write(study(a).bundle, a.out))
+
+
+def _results(a: argparse.Namespace) -> None:
+    from hadaptive.study.results import write
+
+    for path in write(study(a), a.out):
+        print(path)
 
 
 def _cell(a: argparse.Namespace) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,7 +77,7 @@ def read_record(path: Path, record_id: str, scale: str, kind: type[R]) -> R | Re
 
 
 def look_up(record: Record | Remark, metric: str) -> float | Remark:
-    """The number at a dotted path in a record's metrics ("cpu.median_ms"), or why there is none.
+    """The number at a dotted path in a record's metrics ("cpu.median_ms", "depth.0.layer"), or why there is none.
 
     A part of the metrics may have a status of its own ("no CUDA device"), which is then the reason.
     """
@@ -87,6 +85,8 @@ def look_up(record: Record | Remark, metric: str) -> float | Remark:
         return record
     value: Any = record.at("metrics")
     for name in metric.split("."):
+        if isinstance(value, list):
+            value = {str(n): inner for n, inner in enumerate(value)}
         if not isinstance(value, dict) or name not in value:
             return Remark.of("not recorded")
         value = value[name]
@@ -98,26 +98,3 @@ def look_up(record: Record | Remark, metric: str) -> float | Remark:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Remark.of("not a finite number")
     return float(value)
-
-
-def aggregate(results: Mapping[str, float | Remark]) -> Cell:
-    """One cell out of one result a seed (keyed by how to name it): mean and sample deviation of those that are numbers.
-
-    Results that are not numbers are counted out and named in the cell's remark.
-    """
-    values = [r for r in results.values() if not isinstance(r, Remark)]
-    failed = {name: r for name, r in results.items() if isinstance(r, Remark)}
-    if not values:
-        return Cell(remark=_merge(list(failed.values())))
-    remark = None
-    if failed:
-        why = "; ".join(f"{name}: {r.text}" for name, r in failed.items())
-        remark = Remark("not every seed finished", f"{len(values)} of {len(results)} seeds, {why}")
-    std = statistics.stdev(values) if len(values) > 1 else None
-    return Cell(statistics.fmean(values), std, len(values), remark)
-
-
-def _merge(remarks: Sequence[Remark]) -> Remark:
-    assert remarks, "a cell reads at least one record"
-    kinds, texts = (list(dict.fromkeys(parts)) for parts in zip(*((r.kind, r.text) for r in remarks), strict=True))
-    return Remark("; ".join(kinds), "; ".join(texts))

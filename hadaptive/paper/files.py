@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-KINDS = ("", "_compare")  # a table as measured, and beside the published values
+from hadaptive.paper.spec import TableSpec
+
 ENDINGS = ("tex", "md", "csv")
 FIGURE_ENDINGS = ("pdf", "png", "csv", "txt")
 CLAIMS_ENDINGS = ("md", "csv")
 PAGE, ARCHIVE, PDF = "index.html", "bundle.zip", "paper.pdf"
 CHECKLISTS, CRATE = "checklists.md", "ro-crate-metadata.json"
+RESULTS = ("results.csv", "results.parquet")
 FOLDER = Path("paper_tables")
 
 
-def table_files(name: str, out_dir: Path) -> list[Path]:
+def table_stems(name: str, compared: bool) -> list[str]:
+    """What the files of a table are called: as measured and, with `compared`, beside the published values."""
+    return [name, *([f"{name}_compare"] if compared else [])]
+
+
+def table_files(name: str, compared: bool, out_dir: Path = FOLDER) -> list[Path]:
     """The files of a table."""
-    return [out_dir / f"{name}{kind}.{ending}" for kind in KINDS for ending in ENDINGS]
+    return [out_dir / f"{stem}.{ending}" for stem in table_stems(name, compared) for ending in ENDINGS]
 
 
-def figure_files(name: str, out_dir: Path) -> list[Path]:
+def figure_files(name: str, out_dir: Path = FOLDER) -> list[Path]:
     """The files of a figure."""
     return [out_dir / f"{name}.{ending}" for ending in FIGURE_ENDINGS]
 
 
-def claims_files(out_dir: Path) -> list[Path]:
+def claims_files(out_dir: Path = FOLDER) -> list[Path]:
     """The files with the verdicts on the claims."""
     return [out_dir / f"claims.{ending}" for ending in CLAIMS_ENDINGS]
 
 
-def bundle_files(tables: Iterable[str], figures: Iterable[str], out_dir: Path = FOLDER) -> list[Path]:
+def shown_files(tables: Mapping[str, TableSpec], figures: Iterable[str], out_dir: Path = FOLDER) -> list[Path]:
+    """The files of all tables and figures."""
+    return [
+        *(path for name, spec in tables.items() for path in table_files(name, spec.compared, out_dir)),
+        *(path for name in figures for path in figure_files(name, out_dir)),
+    ]
+
+
+def bundle_files(tables: Mapping[str, TableSpec], figures: Iterable[str], out_dir: Path = FOLDER) -> list[Path]:
     """Every file that a whole run makes, but for its own description."""
     return [
-        *(path for name in tables for path in table_files(name, out_dir)),
-        *(path for name in figures for path in figure_files(name, out_dir)),
+        *shown_files(tables, figures, out_dir),
         *claims_files(out_dir),
-        *(out_dir / name for name in (CHECKLISTS, PAGE, ARCHIVE)),
+        *(out_dir / name for name in (*RESULTS, CHECKLISTS, PAGE, ARCHIVE)),
     ]
 
 

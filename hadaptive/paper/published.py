@@ -17,6 +17,11 @@ _HERE = Path(__file__).parent
 _KEYS = {"figure3": 4, "table13": 2}  # how many columns name a row, joined by commas, where the first alone does not
 
 
+def printed(table: str) -> bool:
+    """Whether the paper has a table of that name."""
+    return (_HERE / "published" / f"{table}.csv").is_file()
+
+
 def published(table: str) -> dict[str, Mapping[str, str]]:
     """A table of the paper: the row's name (first column, or its ticks) -> column -> the text printed ("" where blank).
 

@@ -12,6 +12,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hadaptive.paper.published import printed
+
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # one folder name of a record's path
 
 REFERENCE = "reference"  # folder of the results that came with the project
@@ -75,6 +77,7 @@ class TableSpec(_Model):
     about: str  # one line on the scale: data set, image size, epochs, training examples
     reference: tuple[RecordId, ...] = ()  # those of its records that came with the project
     only_reference: bool = False  # no other is made or read
+    published: Part | None = None  # the published table that it stands beside, where that has another name
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     heads: tuple[Head, ...] = ()  # columns that are not fixed
     sources: dict[Part, Source]
@@ -90,6 +93,17 @@ class TableSpec(_Model):
         if groups != sorted(groups):
             raise ValueError(f"{self.table}: rows of a group must be together and groups ascend, but they are {groups}")
         return self
+
+    @property
+    def printed_as(self) -> str | None:
+        """The published table that it stands beside; None where the paper has none."""
+        name = self.published or self.table
+        return name if printed(name) else None
+
+    @property
+    def compared(self) -> bool:
+        """Whether it has a version beside the published values."""
+        return self.printed_as is not None
 
     @property
     def stand_in(self) -> bool:

@@ -104,6 +104,7 @@ def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
         scale=selection.scale,
         demonstration=selection.stand_in,
         about=about(selection, text or IMAGE_TASKS, latency="latency" in needed),
+        published=layout.published or None,
         rows=tuple(rows),
         sources={source: _source(found, source, layout) for source in needed},
     )

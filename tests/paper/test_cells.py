@@ -7,11 +7,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hadaptive.paper.cells import Cell, Remark, aggregate, look_up, read_record
+from hadaptive.paper.cells import Cell, Remark, look_up, read_record
+from hadaptive.paper.results import aggregate
 from hadaptive.record import Record, TrainingRecord
 from tests.records import completed
 
@@ -19,31 +21,43 @@ PERCENT = st.floats(0, 100)
 FAILURES = st.sampled_from(["diverged at epoch 3", "diverged at epoch 4", "out of memory", "not run"]).map(Remark.of)
 
 
-def by_seed(results: list[Any]) -> dict[str, Any]:
-    return {f"seed {n}": result for n, result in enumerate(results)}
+def aggregated(results: list[float | Remark]) -> Cell:
+    """The cell of a row and a column, from one result a seed."""
+    rows = [
+        {"row": 0, "id": f"m/seed{n}", "seed": n, "checksum": "as written",
+         "value": float("nan") if isinstance(result, Remark) else result,
+         "status": result.text if isinstance(result, Remark) else "done"}
+        for n, result in enumerate(results)
+    ]  # fmt: skip
+    (cell,) = aggregate(pd.DataFrame(rows), "row").values()
+    return cell
 
 
+@settings(max_examples=30)
 @given(st.lists(PERCENT, min_size=1, max_size=6), st.randoms())
 def test_mean_and_deviation_whatever_the_order(values: list[float], rng: Any) -> None:
-    cell = aggregate(by_seed(values))
-    assert cell.value is not None
+    cell = aggregated(list(values))
+    assert cell.value == pytest.approx(statistics.fmean(values))
     assert cell.n == len(values)
     assert cell.remark is None
     assert min(values) - 1e-9 <= cell.value <= max(values) + 1e-9
-    assert cell.std == (statistics.stdev(values) if len(values) > 1 else None)  # n - 1 in the denominator
+    expected = statistics.stdev(values) if len(values) > 1 else None  # n - 1 in the denominator
+    assert cell.std == (expected if expected is None else pytest.approx(expected, rel=1e-12, abs=1e-12))
     rng.shuffle(values)
-    assert aggregate(by_seed(values)) == cell
+    again = aggregated(list(values))
+    assert (again.value, again.n) == (pytest.approx(cell.value), cell.n)
 
 
+@settings(max_examples=30)
 @given(st.lists(PERCENT, max_size=4), st.lists(FAILURES, min_size=1, max_size=4))
 def test_failed_seeds_are_counted_out_and_named(values: list[float], failures: list[Remark]) -> None:
-    cell = aggregate(by_seed([*values, *failures]))
+    cell = aggregated([*values, *failures])
     assert cell.n == len(values)
     assert cell.remark is not None
     assert all(failure.text in cell.remark.text for failure in failures)
     if values:
-        alone = aggregate(by_seed(values))
-        assert (cell.value, cell.std) == (alone.value, alone.std)
+        alone = aggregated(list(values))
+        assert (cell.value, cell.std) == (pytest.approx(alone.value), pytest.approx(alone.std))
         assert cell.remark.text.startswith(f"{len(values)} of {len(values) + len(failures)} seeds, seed {len(values)}:")
     else:
         assert cell.value is None
@@ -51,7 +65,7 @@ def test_failed_seeds_are_counted_out_and_named(values: list[float], failures: l
 
 
 def test_sample_deviation_of_two_seeds() -> None:
-    cell = aggregate(by_seed([70.0, 72.0]))
+    cell = aggregated([70.0, 72.0])
     assert (cell.value, cell.n) == (71.0, 2)
     assert cell.std == pytest.approx(2**0.5)
 
@@ -68,6 +82,8 @@ def test_sample_deviation_of_two_seeds() -> None:
         ({"top1_last": None}, "top1_last", "not reached"),
         ({"top1_last": "71.2"}, "top1_last", "not a finite number"),
         ({"top1_last": True}, "top1_last", "not a finite number"),
+        ({"depth": [{"layer": 1}, {"layer": 2}]}, "depth.1.layer", 2.0),
+        ({"depth": [{"layer": 1}]}, "depth.1.layer", "not recorded"),
     ],
 )
 def test_look_up(metrics: dict[str, Any], path: str, found: float | str) -> None:

@@ -1,20 +1,11 @@
 rule bundle:
     input:
-        [
-            file
-            for table in study.tables
-            for file in files.table_files(table, files.FOLDER)
-        ],
-        [
-            file
-            for figure in study.figures
-            for file in files.figure_files(figure, files.FOLDER)
-        ],
-        files.claims_files(files.FOLDER),
+        files.shown_files(study.tables, study.figures),
+        files.claims_files(),
         records_needed(study.bundle),
     output:
-        page=f"paper_tables/{files.PAGE}",
-        archive=f"paper_tables/{files.ARCHIVE}",
+        files.FOLDER / files.PAGE,
+        files.FOLDER / files.ARCHIVE,
     log:
         "logs/paper/bundle.log",
     params:
@@ -29,21 +20,28 @@ rule bundle:
         "python -m hadaptive bundle --params {params.settings} > {log} 2>&1"
 
 
+# `hadaptive.results()` as files. A Run that no table, figure or claim shows is in it where it was run by itself.
+rule results:
+    input:
+        records_needed(study.bundle),
+        scale_stamp,
+    output:
+        [files.FOLDER / name for name in files.RESULTS],
+    log:
+        "logs/paper/results.log",
+    params:
+        settings=lambda wc: in_file(SETTINGS),
+        code=code_id("hadaptive.study.results"),
+    shell:
+        "python -m hadaptive results --params {params.settings} > {log} 2>&1"
+
+
 # Only on request, as it needs LaTeX: snakemake paper_tables/paper.pdf
 rule pdf:
     input:
-        [
-            file
-            for table in study.tables
-            for file in files.table_files(table, files.FOLDER)
-        ],
-        [
-            file
-            for figure in study.figures
-            for file in files.figure_files(figure, files.FOLDER)
-        ],
+        files.shown_files(study.tables, study.figures),
     output:
-        f"paper_tables/{files.PDF}",
+        files.FOLDER / files.PDF,
     log:
         "logs/paper/pdf.log",
     params:

@@ -1,15 +1,19 @@
+def tables_that_are(compared):
+    """A pattern for the names of tables that have, or have not, a version beside the published values."""
+    names = [name for name, spec in study.tables.items() if spec.compared is compared]
+    return "|".join(names) or "none"
+
+
 rule table:
     input:
         lambda wc: records_needed(study.tables[wc.table]),
         scale_stamp,
     output:
-        expand(
-            "paper_tables/{{table}}{kind}.{ending}",
-            kind=files.KINDS,
-            ending=files.ENDINGS,
-        ),
+        files.table_files("{table}", compared=True),
     log:
         "logs/paper/{table}.log",
+    wildcard_constraints:
+        table=tables_that_are(compared=True),
     params:
         spec=lambda wc: in_file(study.tables[wc.table].model_dump_json()),
         code=code_id("hadaptive.paper.tables.render"),
@@ -22,12 +26,19 @@ rule table:
         "python -m hadaptive render {wildcards.table} --spec {params.spec} > {log} 2>&1"
 
 
+use rule table as table_not_in_the_paper with:
+    output:
+        files.table_files("{table}", compared=False),
+    wildcard_constraints:
+        table=tables_that_are(compared=False),
+
+
 rule figure:
     input:
         lambda wc: records_needed(study.figures[wc.figure]),
         scale_stamp,
     output:
-        expand("paper_tables/{{figure}}.{ending}", ending=files.FIGURE_ENDINGS),
+        files.figure_files("{figure}"),
     log:
         "logs/paper/{figure}.log",
     params:
@@ -45,7 +56,7 @@ rule claims:
         records_needed(study.claims),
         scale_stamp,
     output:
-        expand("paper_tables/claims.{ending}", ending=files.CLAIMS_ENDINGS),
+        files.claims_files(),
     log:
         "logs/paper/claims.log",
     params:

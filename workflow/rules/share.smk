@@ -4,7 +4,7 @@ rule checklists:
         study.manifests,
         scale_stamp,
     output:
-        "paper_tables/checklists.md",
+        files.FOLDER / files.CHECKLISTS,
     log:
         "logs/paper/checklists.log",
     params:
@@ -20,7 +20,7 @@ rule crate:
         records=study.records,
         manifests=study.manifests,
     output:
-        "paper_tables/ro-crate-metadata.json",
+        files.FOLDER / files.CRATE,
     log:
         "logs/paper/crate.log",
     params:

@@ -105,8 +105,9 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
             made, drawn = files.figure_files(name, out_dir), spec.figures[name]
             floats.append(_figure(drawn, runs, out_dir, files.of_scale(made, spec.scale)))
         else:
-            made = files.table_files(name, out_dir)
-            frame, compared = shown(spec.tables[name], results_root)
+            shows = spec.tables[name]
+            made = files.table_files(name, shows.compared, out_dir)
+            frame, compared = shown(shows, results_root)
             floats.append(table(name, called(name), frame, compared, runs.number))
             for at in places(frame, compared):
                 assert at.cell is not None

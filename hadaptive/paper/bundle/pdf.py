@@ -50,8 +50,9 @@ def document(spec: BundleSpec, out_dir: Path, folder: Path) -> str:
     parts = []
     for name in in_order((*spec.tables, *spec.figures)):
         figure = name in spec.figures
-        made = files.figure_files(name, out_dir) if figure else files.table_files(name, out_dir)
-        taken = [f"{name}.pdf"] if figure else [f"{name}{kind}.tex" for kind in files.KINDS]
+        compared = not figure and spec.tables[name].compared
+        made = files.figure_files(name, out_dir) if figure else files.table_files(name, compared, out_dir)
+        taken = [path.name for path in made if path.suffix == (".pdf" if figure else ".tex")]
         if not files.of_scale(made, spec.scale):
             raise UserError(
                 f"{called(name)} was not made at scale {spec.scale}; run `snakemake --cores 8 "

@@ -10,7 +10,7 @@ from pathlib import Path
 from hadaptive.paper.cells import Cell, Remark, read_record
 from hadaptive.paper.spec import AnySpec, Row, TableSpec, record_path
 from hadaptive.paper.tables import frames_of
-from hadaptive.paper.tables.frame import Column, Frame
+from hadaptive.paper.tables.frame import BLANK, Column, Frame
 from hadaptive.record import EDITED, SEALED, UNSEALED, Damaged, Record, find
 from hadaptive.record.kinds import Environment
 from hadaptive.records import RECORD
@@ -99,10 +99,10 @@ def place(frame: Frame, compared: Frame | None, column: Column, number: int) -> 
 
 
 def places(frame: Frame, compared: Frame | None) -> Iterator[Place]:
-    """Every measured cell of a table that is shown, line by line."""
+    """Every measured cell of a table that is shown, line by line; where a row has no such column there is none."""
     for number in range(len(frame.spec.rows)):
         for column in frame.columns:
-            if column.shown and column.role == "measured":
+            if column.shown and column.role == "measured" and frame.cells[column.key][number] is not BLANK:
                 yield place(frame, compared, column, number)
 
 

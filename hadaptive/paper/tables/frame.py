@@ -1,16 +1,24 @@
-"""A table's columns and cells, before any typesetting: what the frames of all tables share."""
+"""A table's columns and cells, before any typesetting: what the frames of all tables share.
+
+Cells are group-bys of the tidy table in `hadaptive.paper.results`; pandas is imported where they are made, as planning
+reads this module and needs no pandas.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from hadaptive.paper.cells import Cell, R, Remark, aggregate, look_up, read_record
+from hadaptive.paper.cells import Cell, R, Remark, look_up, read_record
 from hadaptive.paper.published import errata, published
-from hadaptive.paper.spec import Row, TableSpec, record_ids, record_path
+from hadaptive.paper.spec import TableSpec, record_ids, record_ids_needed, record_path
 from hadaptive.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORDS = ("said", "quoted")  # roles of columns that hold a row's words
 
@@ -79,22 +87,29 @@ class Frame:
         return [[c for c in shown if c.panel == number] for number in sorted({c.panel for c in shown})]
 
 
-BLANK = Cell(remark=Remark.of("the row has no such column"), printed="-")
+BLANK = Cell(remark=Remark.of("the row has no such column"), printed="-")  # no cell at all; counted nowhere
 
 
 class Records:
-    """The records a spec names, each read once; `cell` is the only way from a record to a table."""
+    """The records that a spec names, and the cells made of them."""
 
     def __init__(self, spec: TableSpec, results_root: Path) -> None:
         self.spec, self.root = spec, results_root
-        self._read: dict[str, Record | Remark] = {}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """All their metrics (see `results.tidy`)."""
+        from hadaptive.paper.results import tidy
+
+        paths = {each: record_path(self.spec, each, self.root) for each in record_ids_needed(self.spec)}
+        return tidy(paths, self.spec.scale, self.spec.reference)
 
     def read(self, record_id: str) -> Record | Remark:
-        if record_id not in self._read:
-            self._read[record_id] = self.read_as(Record, record_id)
-        return self._read[record_id]
+        """A record, or why it cannot be used."""
+        return self.read_as(Record, record_id)
 
     def read_as(self, kind: type[R], record_id: str) -> R | Remark:
+        """A record of a kind, or why it cannot be used."""
         return read_record(record_path(self.spec, record_id, self.root), record_id, self.spec.scale, kind)
 
     def of(self, source: str) -> Iterator[Record]:
@@ -105,25 +120,42 @@ class Records:
                 if not isinstance(record, Remark):
                     yield record
 
-    def cell(self, row: Row, column: Column) -> Cell:
-        """The measured cell of a row and a column, aggregated over the seeds."""
-        if row.has is not None and column.key not in row.has:
-            return BLANK
-        why_not = self.spec.why_not(row, column.source)
-        if why_not is not None:
-            return Cell.empty(why_not)
-        results: dict[str, float | Remark] = {}
-        read = record_ids(self.spec, row, column.source)
-        for record_id in read:
-            number = look_up(self.read(record_id), column.metric.format(variant=row.variant))
-            seed = record_id.rpartition("/")[2].replace("seed", "seed ")
-            results[seed] = number if isinstance(number, Remark) else number * column.factor
-        edited = any(self.read(each).edited for each in read)
-        return replace(aggregate(results), records=tuple(read), edited=edited)
-
     def cells(self, columns: Sequence[Column]) -> dict[str, list[Cell]]:
-        """All cells of some measured columns."""
-        return {column.key: [self.cell(row, column) for row in self.spec.rows] for column in columns}
+        """The cells of some measured columns, in row order: means over the seeds, or why there are none."""
+        import pandas as pd
+
+        from hadaptive.paper.results import aggregate
+
+        fixed: dict[tuple[int, str], Cell] = {}
+        asked = []
+        for n, row in enumerate(self.spec.rows):
+            for column in columns:
+                if row.has is not None and column.key not in row.has:
+                    fixed[n, column.key] = BLANK
+                elif (why_not := self.spec.why_not(row, column.source)) is not None:
+                    fixed[n, column.key] = Cell.empty(why_not)
+                else:
+                    metric = column.metric.format(variant=row.variant)
+                    ids = record_ids(self.spec, row, column.source)
+                    asked += [(n, column.key, each, metric, column.factor) for each in ids]
+        wanted = pd.DataFrame(asked, columns=["row", "column", "id", "asked", "factor"])
+        found = self._numbers(wanted)
+        cells = {**fixed, **aggregate(found, "row", "column")}
+        return {column.key: [cells[n, column.key] for n in range(len(self.spec.rows))] for column in columns}
+
+    def _numbers(self, wanted: pd.DataFrame) -> pd.DataFrame:
+        """For each record and metric asked for the value in the column's unit; without one, the reason."""
+        whole = self.table.drop_duplicates("id")[["id", "seed", "checksum"]]
+        numbers = self.table[["id", "metric", "value", "status"]].rename(columns={"metric": "asked"})
+        found = wanted.merge(whole, on="id", how="left").merge(numbers, on=["id", "asked"], how="left")
+        found["value"] *= found["factor"]
+        lacking = found["status"].isna()
+        whys = [
+            look_up(self.read(record), metric)
+            for record, metric in found.loc[lacking, ["id", "asked"]].itertuples(False)
+        ]
+        found.loc[lacking, "status"] = [why.text for why in whys if isinstance(why, Remark)]
+        return found
 
     def values(self, source: str, *names: str) -> str:
         """What the records of a source say at a path, each different value once: "1", or "1 or 2"."""
@@ -134,15 +166,30 @@ class Records:
         return " or ".join(found)
 
 
-def compare(frame: Frame, table: str, split: bool = True) -> Frame:
-    """The frame with published, measured and difference side by side for each column that the paper has, and the
-    errata beneath; what the paper does not have stands as measured.
+def beside(frame: Frame, split: bool = True, also: Collection[str] = ()) -> list[Frame]:
+    """The frame alone where the paper has no such table, otherwise with its version beside the published values.
 
-    `table` is the published one. A difference is measured minus published; it is left empty where other data stand in
-    for the paper's. With `split` the columns under one spanning title make one sub-table, so that each fits a page.
+    That has published, measured and difference side by side for each column that the paper has, and the errata beneath;
+    what the paper does not have stands as measured. A difference is measured minus published; it is left empty where
+    other data stand in for the paper's. With `split` the columns under one spanning title make one sub-table, so that
+    each fits a page. The columns `also` stand there too, otherwise in the CSV alone.
     """
-    paper = published(table)
-    printed = {key for row in paper.values() for key in row}
+    table = frame.spec.printed_as
+    if table is None:
+        return [frame]
+    columns = tuple(replace(column, shown=column.shown or column.key in also) for column in frame.columns)
+    return [frame, _compared(replace(frame, columns=columns), table, split)]
+
+
+def _compared(frame: Frame, table: str, split: bool) -> Frame:
+    import pandas as pd
+
+    paper = pd.DataFrame.from_dict(dict(published(table)), orient="index")
+    names = pd.DataFrame({"name": [row.published or row.label for row in frame.spec.rows]})
+    texts = names.join(paper, on="name").drop(columns="name").fillna("")  # one row of the paper may stand beside two
+    numbers = texts.mask(texts.apply(lambda column: column.str.startswith("<")), "0").apply(
+        pd.to_numeric, errors="coerce"
+    )
     spans = list(dict.fromkeys(column.over for column in frame.columns if column.shown)) if split else []
     columns: list[Column] = []
     cells = dict(frame.cells)
@@ -153,7 +200,7 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
         panel = spans.index(column.over) if split else 0
         ours = replace(column, title="here", unit="", over=column.name, best=False, panel=panel)
         name = column.published or column.key
-        if name not in printed:
+        if name not in paper:
             columns.append(ours)
             continue
         theirs = replace(
@@ -161,14 +208,17 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
         )
         difference = replace(theirs, key=f"{column.key}_difference", title="diff.", role="difference")
         columns += [theirs, ours, difference]
-        texts = [paper.get(row.published or row.label, {}).get(name, "") for row in frame.spec.rows]
+        mine = cells[ours.key]
         cells[theirs.key] = [
-            _printed(text) if text or mine is not BLANK else BLANK
-            for text, mine in zip(texts, cells[column.key], strict=True)
+            Cell(value, printed=text) if text else BLANK if cell is BLANK else Cell.empty("not published")
+            for text, value, cell in zip(texts[name], numbers[name], mine, strict=True)
         ]
+        gaps = pd.Series([cell.value for cell in mine], dtype=float) - numbers[name]
         stand_in = frame.spec.source(column.source).stand_in is not None
-        pairs = zip(cells[ours.key], cells[theirs.key], strict=True)
-        cells[difference.key] = [_difference(mine, printed, stand_in) for mine, printed in pairs]
+        cells[difference.key] = [
+            _difference(gap, cell, printed, stand_in)
+            for gap, cell, printed in zip(gaps, mine, cells[theirs.key], strict=True)
+        ]
     return replace(
         frame,
         stem=f"{frame.stem}_compare",
@@ -181,29 +231,17 @@ def compare(frame: Frame, table: str, split: bool = True) -> Frame:
     )
 
 
-def showing(frame: Frame, *keys: str) -> Frame:
-    """The frame with these columns shown, which otherwise stand in its CSV alone."""
-    return replace(frame, columns=tuple(replace(c, shown=c.shown or c.key in keys) for c in frame.columns))
-
-
-def _printed(text: str) -> Cell:
-    """A published cell; what is printed as less than a number counts as 0."""
-    if not text:
-        return Cell.empty("not published")
-    return Cell(0.0 if text.startswith("<") else float(text), printed=text)
-
-
 def combined(cell: Cell, *of: Cell) -> Cell:
     """A cell computed from others: it was made from their records."""
     records = tuple(dict.fromkeys(each for one in of for each in one.records))
     return replace(cell, records=records, edited=any(one.edited for one in of))
 
 
-def _difference(ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
+def _difference(gap: float, ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
     if BLANK in (ours, theirs):
         return BLANK
     if ours.value is None or theirs.value is None:
         return Cell(remark=ours.remark if ours.value is None else theirs.remark)
     if stand_in:
         return Cell.empty("no difference: not the same data")
-    return Cell(ours.value - theirs.value, edited=ours.edited)
+    return Cell(gap, edited=ours.edited)

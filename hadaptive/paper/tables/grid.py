@@ -9,7 +9,7 @@ from pathlib import Path
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.tables import notes
-from hadaptive.paper.tables.frame import Frame, Note, Records, compare
+from hadaptive.paper.tables.frame import Frame, Note, Records, beside
 from hadaptive.paper.tables.layouts import LAYOUTS, Layout
 from hadaptive.paper.tables.notes import TASKS
 
@@ -38,10 +38,10 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         rows_are=layout.rows_are,
         turned=layout.turned,
     )
-    compared = compare(frame, layout.published or spec.table, split=layout.split)
+    _, *compared = beside(frame, split=layout.split)
     if "latency" in spec.sources:
-        compared = replace(compared, notes=(*said, Note("latency", TITAN)))
-    return [frame, compared]
+        compared = [replace(each, notes=(*said, Note("latency", TITAN))) for each in compared]
+    return [frame, *compared]
 
 
 def _notes(layout: Layout, records: Records, cells: dict[str, list[Cell]]) -> Iterator[Note]:

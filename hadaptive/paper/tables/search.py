@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hadaptive.paper.cells import Cell, Remark, aggregate, look_up
+from hadaptive.paper.cells import Cell, Remark
 from hadaptive.paper.spec import TableSpec, record_ids
 from hadaptive.paper.tables import notes
-from hadaptive.paper.tables.frame import BLANK, Column, Frame, Note, Records, compare
+from hadaptive.paper.tables.frame import BLANK, Column, Frame, Note, Records, beside
 from hadaptive.record.kinds import SearchRecord
 from hadaptive.search.genotype import agreement, by_chance, chosen, mean
 
@@ -40,12 +40,13 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         notes=tuple(_notes(records)),
         rows_are="Layer",
     )
-    if spec.table not in PUBLISHED:  # a space of the user's own
-        return [frame, replace(frame, stem=f"{frame.stem}_compare")]
     # narrower, so that it fits the page: without deviations, and with one title over three columns
     plain = [replace(c, title=f"{c.over.partition(' ')[0]} {c.title}".strip(), over="", spread=False) for c in columns]
-    compared = compare(replace(frame, columns=(layers, *plain)), spec.table, split=False)
-    return [frame, replace(compared, columns=tuple(replace(c, best_of_row=False) for c in compared.columns))]
+    _, *compared = beside(replace(frame, columns=(layers, *plain)), split=False)
+    return [
+        frame,
+        *(replace(each, columns=tuple(replace(c, best_of_row=False) for c in each.columns)) for each in compared),
+    ]
 
 
 def _where(spec: TableSpec) -> str:
@@ -67,12 +68,12 @@ def _notes(records: Records) -> Iterator[Note]:
     seeds = f"mean and sample standard deviation over {len(found)} seeds" if len(found) > 1 else "one seed"
     yield Note(SOURCE, f"Confidence: softmax of the architecture parameters after the last epoch, {seeds}.")
     yield Note(SOURCE, stability(found))
-    reached = aggregate({seed: look_up(record, "top1_last") for seed, record in found.items()})
-    if reached.value is not None:
-        spread = f" ± {reached.std:.2f}" if reached.std is not None else ""
+    reached = records.table.query("metric == 'top1_last'")["value"].agg(["count", "mean", "std"])
+    if reached["count"]:
+        spread = f" ± {reached['std']:.2f}" if reached["count"] > 1 else ""
         where = "the stand-in data" if spec.source(SOURCE).stand_in else "CIFAR-100"
         yield Note(SOURCE, f"Top-1 of the preferred net, as it comes out of the search, on {where}: "
-                           f"{reached.value:.2f}{spread}%.")  # fmt: skip
+                           f"{reached['mean']:.2f}{spread}%.")  # fmt: skip
 
 
 def _open(spec: TableSpec) -> bool:
@@ -128,7 +129,7 @@ def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         notes=tuple(said),
         rows_are="Net",
     )
-    return [frame, compare(frame, "found", split=False)]
+    return beside(frame, split=False)
 
 
 def _agreement(records: Records, n: int) -> Cell:

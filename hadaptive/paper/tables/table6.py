@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.spec import TableSpec
-from hadaptive.paper.tables.frame import Column, Frame, Note, Records, compare
+from hadaptive.paper.tables.frame import Column, Frame, Note, Records, beside
 
 TASK = "coco"
 COLUMNS = (
@@ -43,7 +43,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         notes=tuple(_notes(records, cells)),
         rows_are="Backbone",
     )
-    return [frame, compare(frame, "table6", split=False)]
+    return beside(frame, split=False)
 
 
 def _notes(records: Records, cells: dict[str, list[Cell]]) -> Iterator[Note]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.tables import notes
-from hadaptive.paper.tables.frame import Column, Frame, Note, Records, compare, showing
+from hadaptive.paper.tables.frame import Column, Frame, Note, Records, beside
 from hadaptive.paper.tables.notes import DEVICES
 
 BESIDE = {  # as the paper measured, means and on a GPU ONNX Runtime: over and title of a column in the compare version
@@ -63,9 +63,18 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         cells=cells,
         notes=tuple(_table7_notes(records, cells)),
     )
-    compared = compare(showing(frame, *BESIDE), "table7")
-    columns = tuple(_beside(column) for column in compared.columns)
-    return [frame, replace(compared, columns=columns, notes=(*frame.notes, *notes.latency(records, ("gpu_onnx",))))]
+    frame, *compared = beside(frame, also=BESIDE)
+    return [
+        frame,
+        *(
+            replace(
+                each,
+                columns=tuple(_beside(column) for column in each.columns),
+                notes=(*frame.notes, *notes.latency(records, ("gpu_onnx",))),
+            )
+            for each in compared
+        ),
+    ]
 
 
 def _beside(column: Column) -> Column:
