@@ -10,7 +10,9 @@ AFFINE = tl.constexpr(0)
 SOFTSIGN = tl.constexpr(1)
 SIGMOID = tl.constexpr(2)
 ALGEBRAIC = tl.constexpr(3)
-CURVE_CODES: dict[str | None, int] = {None: 0, "softsign": 1, "sigmoid": 2, "algebraic": 3}
+CURVE_CODES: dict[str | None, int] = {
+    None: AFFINE.value, "softsign": SOFTSIGN.value, "sigmoid": SIGMOID.value, "algebraic": ALGEBRAIC.value,
+}  # fmt: skip
 
 
 @triton.jit
@@ -33,11 +35,13 @@ def curve(u, CURVE: tl.constexpr):
     """f(u) of eq. 11 and Table 1."""
     if CURVE == SOFTSIGN:
         return u / (1.0 + tl.abs(u))
-    if CURVE == SIGMOID:
+    elif CURVE == SIGMOID:
         return 1.0 / (1.0 + tl.exp(-u))
-    if CURVE == ALGEBRAIC:
+    elif CURVE == ALGEBRAIC:
         return u / tl.sqrt(1.0 + u * u)
-    return u
+    else:
+        tl.static_assert(CURVE == AFFINE, "no such curve")
+        return u
 
 
 @triton.jit
@@ -46,13 +50,15 @@ def curve_and_slope(u, CURVE: tl.constexpr):
     if CURVE == SOFTSIGN:
         r = 1.0 / (1.0 + tl.abs(u))
         return u * r, r * r
-    if CURVE == SIGMOID:
+    elif CURVE == SIGMOID:
         f = 1.0 / (1.0 + tl.exp(-u))
         return f, f * (1.0 - f)
-    if CURVE == ALGEBRAIC:
+    elif CURVE == ALGEBRAIC:
         r = 1.0 / tl.sqrt(1.0 + u * u)
         return u * r, r * r * r
-    return u, u * 0.0 + 1.0
+    else:
+        tl.static_assert(CURVE == AFFINE, "no such curve")
+        return u, u * 0.0 + 1.0
 
 
 @triton.jit

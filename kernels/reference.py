@@ -19,7 +19,32 @@ CURVES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,  # DySig
     "algebraic": lambda u: u * torch.rsqrt(1 + u * u),  # DyAlge
 }
-"""The three curves of Table 1. Without a curve only the affine map w_p, b_p is applied, and alpha is not used."""
+"""The three curves of Table 1. Without a curve only the affine map w_p, b_p is applied, and alpha is not used.
+
+A new one stands here, in `_WITH_SLOPE`, in `kernels.device` and in `hadaptive.nn.norms`.
+"""
+
+
+def _softsign(u: Tensor) -> tuple[Tensor, Tensor]:
+    r = 1 / (1 + u.abs())
+    return u * r, r * r
+
+
+def _sigmoid(u: Tensor) -> tuple[Tensor, Tensor]:
+    f = torch.sigmoid(u)
+    return f, f * (1 - f)
+
+
+def _algebraic(u: Tensor) -> tuple[Tensor, Tensor]:
+    r = torch.rsqrt(1 + u * u)
+    return u * r, r * r * r
+
+
+_WITH_SLOPE: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "softsign": _softsign,
+    "sigmoid": _sigmoid,
+    "algebraic": _algebraic,
+}
 
 
 def pairs(k: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
@@ -85,14 +110,7 @@ def normalise(
 
 def curve_and_slope(u: Tensor, curve: str) -> tuple[Tensor, Tensor]:
     """(f(u), f'(u)) of one of `CURVES`."""
-    if curve == "softsign":
-        r = 1 / (1 + u.abs())
-        return u * r, r * r
-    if curve == "sigmoid":
-        f = torch.sigmoid(u)
-        return f, f * (1 - f)
-    r = torch.rsqrt(1 + u * u)
-    return u * r, r * r * r
+    return _WITH_SLOPE[curve](u)
 
 
 def expand(

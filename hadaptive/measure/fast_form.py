@@ -4,7 +4,7 @@ Each rewrite is an equality of exact arithmetic; the tests hold it in float64.
 
 * Batch norm goes into the convolution before it: both are affine.
 * alpha goes ahead of the product (eq. 11). With s = sqrt|alpha|: f(alpha z_i z_j) = f(sign(alpha) (s z_i)(s z_j)), and
-  f - f(0) is odd for all three curves, so f(sign u) = (1 - sign) f(0) + sign f(u). s goes into the weights before the
+  f - f(0) is odd for every curve, so f(sign u) = (1 - sign) f(0) + sign f(u). s goes into the weights before the
   selection, 1/s into the depthwise weights after it, sign and (1 - sign) f(0) into w and b; alpha = 0: s = 1, sign = 0.
 * w f + b is one operator, a batch norm of mean 0 and variance 1. It goes into the depthwise convolution where that does
   not pad. Where it pads with zeros, b adds less to its output at the border than inside, which no bias can say.
@@ -36,7 +36,7 @@ from hadaptive.measure.inference import inference_form
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import AdaptiveBottleneck, ConvNormAct, GhostExpansion
 from hadaptive.nn.hadaptive_net import HadaptiveNet
-from hadaptive.nn.norms import DyAlge, DySig, DySoft
+from hadaptive.nn.norms import DynamicCurve, DySoft
 from hadaptive.nn.scores import EcaScore
 from kernels.reference import pairs
 
@@ -89,7 +89,7 @@ class Normaliser(NamedTuple):
         norm = ach.norm
         if not isinstance(ach.pointwise, nn.Conv2d) or ach.product_of != "normalised":
             return None
-        if isinstance(norm, DySoft | DySig | DyAlge):
+        if isinstance(norm, DynamicCurve):
             alpha, at_zero = float(norm.alpha), norm.curve(torch.zeros_like(norm.alpha))
             sign = (alpha > 0) - (alpha < 0)
             curve = softsign if isinstance(norm, DySoft) else norm.curve

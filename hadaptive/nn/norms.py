@@ -11,11 +11,13 @@ from torch.nn import functional as F
 from kernels.reference import pairs
 
 
-class _DynamicCurve(nn.Module):
+class DynamicCurve(nn.Module):
     """y = curve(alpha x) w + b: alpha one scalar a layer (starts at 0.5), w (1) and b (0) one a channel (eq. 11).
 
     [B, P, ...] -> the same shape, dtype and memory format; computed in at least the parameters' precision.
     """
+
+    name: str  # of the curve in `kernels.expand`, which then computes it with the products
 
     def __init__(self, num_features: int, alpha: float = 0.5) -> None:
         super().__init__()
@@ -36,22 +38,28 @@ class _DynamicCurve(nn.Module):
         return str(self.num_features)
 
 
-class DySoft(_DynamicCurve):
+class DySoft(DynamicCurve):
     """Dynamic softsign, u / (1 + |u|): the paper's normaliser (eq. 11)."""
+
+    name = "softsign"
 
     def curve(self, u: Tensor) -> Tensor:
         return F.softsign(u)
 
 
-class DySig(_DynamicCurve):
+class DySig(DynamicCurve):
     """Dynamic sigmoid, 1 / (1 + exp(-u)) (Table 1)."""
+
+    name = "sigmoid"
 
     def curve(self, u: Tensor) -> Tensor:
         return u.sigmoid()
 
 
-class DyAlge(_DynamicCurve):
+class DyAlge(DynamicCurve):
     """Dynamic algebraic sigmoid, u / sqrt(1 + u^2) (Table 1)."""
+
+    name = "algebraic"
 
     def curve(self, u: Tensor) -> Tensor:
         return u * (1 + u.square()).rsqrt()
@@ -109,14 +117,19 @@ def _num_products(k: int) -> int:
     return k * (k - 1) // 2
 
 
-# Normaliser -> the name of its curve in `kernels.expand`, which then computes it with the products.
-CURVES: dict[type[nn.Module], str] = {DySoft: "softsign", DySig: "sigmoid", DyAlge: "algebraic"}
+DYNAMIC: tuple[type[DynamicCurve], ...] = (DySoft, DySig, DyAlge)
+
+# Normaliser -> the name of its curve in `kernels.expand`.
+CURVES: dict[type[nn.Module], str] = {norm: norm.name for norm in DYNAMIC}
+
+
+def _dynamic(norm: type[DynamicCurve]) -> Callable[[int], nn.Module]:
+    return lambda k: norm(_num_products(k))
+
 
 # Name -> module for the k(k-1)/2 products of k channels. CrossHadaNorm alone also takes the selected channels' moments.
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "dysoft": lambda k: DySoft(_num_products(k)),
-    "dysig": lambda k: DySig(_num_products(k)),
-    "dyalge": lambda k: DyAlge(_num_products(k)),
+    **{norm.__name__.lower(): _dynamic(norm) for norm in DYNAMIC},
     "batchnorm": lambda k: nn.BatchNorm2d(_num_products(k)),
     "crosshada": CrossHadaNorm,
     "none": lambda k: nn.Identity(),

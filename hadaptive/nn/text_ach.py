@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 import kernels
 from hadaptive.nn.ach import AdaptiveCrossHadamard
+from hadaptive.nn.norms import DYNAMIC
 
-NORMS = ("dysoft", "dysig", "dyalge", "none")
+NORMS = (*(norm.__name__.lower() for norm in DYNAMIC), "none")
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,11 @@ def test_topk_ranks_score_and_noise_with_ties_to_the_lower_channel() -> None:
     scores, idx = reference.topk_scores(x, torch.tensor([0.0, 1.0, 0.0]), 3, torch.tensor([[0.0, 0.0, 0.0, 2.0]]))
     assert scores.tolist() == [[0, 0, 1, 0]]
     assert idx.tolist() == [[3, 2, 0]]
+
+
+def test_every_curve_has_its_slope_and_its_triton_code_and_an_unknown_one_has_neither() -> None:
+    device = pytest.importorskip("kernels.device", reason="triton is not installed")
+    assert set(device.CURVE_CODES) == {None, *reference.CURVES}
+    assert len(set(device.CURVE_CODES.values())) == len(device.CURVE_CODES)
+    with pytest.raises(KeyError, match="tanh"):
+        reference.curve_and_slope(torch.zeros(1), "tanh")

@@ -110,7 +110,7 @@ def test_crosshada_gradients() -> None:
 
 
 def test_registry_makes_a_norm_for_every_product() -> None:
-    assert set(NORMS) == {"dysoft", "dysig", "dyalge", "batchnorm", "crosshada", "none"}
+    assert {"dysoft", "dysig", "dyalge", "batchnorm", "crosshada", "none"} <= set(NORMS)
     for name, make in NORMS.items():
         weights = [p.numel() for p in make(5).parameters() if p.numel() > 1]
         assert all(n == 10 for n in weights), name
