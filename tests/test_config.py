@@ -44,7 +44,7 @@ def test_the_project_file_is_valid() -> None:
             "bn_momentum: 0.5",
             ["'epoch'", "scales.demo.tasks.cifar100.recipe", "'epochs'"],
         ),
-        ("latency: {runs: 100", "latency: {run: 100", "runs: 100", ["'run'", "scales.demo.latency", "'runs'"]),
+        ("latency: {runs: 50", "latency: {run: 50", "runs: 50", ["'run'", "scales.demo.latency", "'runs'"]),
         ("\nmodels: all", "\nmodel: all", "models: all", ["unknown key 'model'", "'models'"]),
         ("\ndata:", "\ndate:", "data:", ["unknown key 'date'", "'data'"]),
         ("  demo:\n    about", "  demo:\n    abuot", "the whole machine", ["'abuot'", "scales.demo", "'about'"]),

@@ -94,11 +94,11 @@ def test_text_is_priced_by_its_word_pieces_and_only_by_records_of_its_width() ->
         given = TextRecipe.model_validate({"train_examples": 1000, **recipe})
         return Text(scale="cpu", task="sst2", model="bert_6", variant="base", dataset="sst2", seed=0, recipe=given)
 
-    of = work(text(word_pieces=32, width=64), Past(), "cpu")
+    of = work(text(word_pieces=32, width=64, heads=4), Past(), "cpu")
     assert of is not None
     known = Past((Training(of, 100.0, None, None),))
-    assert estimate(text(word_pieces=64, width=64), known, "cpu").seconds == pytest.approx(200.0)
-    assert estimate(text(word_pieces=32, width=768), known, "cpu").basis == UNKNOWN
+    assert estimate(text(word_pieces=64, width=64, heads=4), known, "cpu").seconds == pytest.approx(200.0)
+    assert estimate(text(word_pieces=32, width=768, heads=12), known, "cpu").basis == UNKNOWN
 
 
 def test_the_largest_run_on_record_counts_and_failed_ones_do_not(tmp_path: Path) -> None:

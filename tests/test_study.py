@@ -206,7 +206,8 @@ def test_table_4_and_figure_7_have_one_record_each() -> None:
 def test_kernel_measures_have_their_settings_from_params() -> None:
     given = study()
     table4, figure7 = (given.measures[f"kernels/{name}"] for name in ("table4", "figure7"))
-    assert table4.settings["options"] == {"norm": "dysoft"} and table4.settings["runs"] == 100
+    assert table4.settings["options"] == {"norm": "dysoft"}
+    assert table4.settings["runs"] == VALUES["scales"]["demo"]["latency"]["runs"]
     assert (table4.settings["model"], table4.settings["image_size"]) == ("hadaptive_net_l", 224)
     sweep = VALUES["scales"]["demo"]["kernels"]
     assert {name: figure7.settings[name] for name in sweep} == sweep

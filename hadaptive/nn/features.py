@@ -77,7 +77,8 @@ def feature_maps(name: str, **options: Any) -> FeatureMaps:
         body = cured(timm.create_model(name, pretrained=False, features_only=True, **options))
     except (RuntimeError, AttributeError) as error:
         raise ValueError(f"{name}: timm makes no feature maps of it ({error})") from None
-    strides, widths = body.feature_info.reduction(), body.feature_info.channels()
+    info: Any = body.feature_info
+    strides, widths = info.reduction(), info.channels()
     kept = [n for n, stride in enumerate(strides) if stride in STRIDES]
     return _checked(name, FeatureMaps(body, kept, [strides[n] for n in kept], [widths[n] for n in kept]))
 

@@ -65,10 +65,10 @@ def reparameterize(model: nn.Module) -> nn.Module:
 
     Same function up to rounding, fewer parameters; a model without such branches comes back as a plain copy.
     """
-    from timm.utils import reparameterize_model
+    from timm.utils.model import reparameterize_model
 
     fused = reparameterize_model(model, inplace=False)
-    return cast(nn.Module, fused.eval())
+    return fused.eval()
 
 
 def min_image_size(name: str, **options: Any) -> int:
