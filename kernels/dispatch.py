@@ -76,8 +76,9 @@ def expand(
     if chosen == "fused":
         y: Tensor = torch.ops.hadaptive.expand(x_BCHW, idx_BK, gate_BK, curve, alpha, weight_P, bias_P)
         return y
-    if chosen == "native":
-        return reference.expand(x_BCHW, idx_BK, gate_BK, curve, alpha, weight_P, bias_P)
+    if chosen == "native":  # its gather and index_select are always NCHW
+        y = reference.expand(x_BCHW, idx_BK, gate_BK, curve, alpha, weight_P, bias_P)
+        return y.contiguous(memory_format=memory_format(x_BCHW))
     q_BPHW = torch.ops.hadaptive.cross(x_BCHW, idx_BK, chosen)
     if gate_BK is not None:
         q_BPHW = q_BPHW * reference.cross_hadamard(gate_BK.to(q_BPHW.dtype)[:, :, None, None])

@@ -42,9 +42,13 @@ def test_the_chunk_size_changes_nothing(cases: SimpleNamespace, monkeypatch: pyt
 def test_output_keeps_the_memory_layout(cases: SimpleNamespace, layout: str) -> None:
     x = cases.make((2, 6, 3, 4, 4), layout=layout).x
     idx, alpha = torch.tensor([[0, 3, 5, 1]] * 2), torch.ones(1)
-    for implementation in ("auto", "fused"):
+    x.requires_grad_()
+    kept = torch.channels_last if "nhwc" in layout else torch.contiguous_format
+    for implementation in ("auto", "fused", "native"):
         y = kernels.expand(x, idx, alpha=alpha, implementation=implementation)
-        assert y.is_contiguous(memory_format=torch.channels_last if "nhwc" in layout else torch.contiguous_format)
+        (dx,) = torch.autograd.grad(y, x, torch.randn_like(y))
+        assert y.is_contiguous(memory_format=kept)
+        assert dx.is_contiguous(memory_format=kept)
         assert torch.equal(y[:, :6], x)
 
 

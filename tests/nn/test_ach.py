@@ -190,17 +190,19 @@ def test_gumbel_noise_has_its_mean_and_variance() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("norm", NORMS)
-def test_channels_last_gives_the_same_numbers(training: bool, norm: str) -> None:
-    layer = AdaptiveCrossHadamard(16, 6, norm=norm, selection="topk").train(training)
+@pytest.mark.parametrize("implementation", ["auto", "native"])
+def test_memory_format_is_kept_and_changes_no_number(training: bool, norm: str, implementation: str) -> None:
+    layer = AdaptiveCrossHadamard(16, 6, norm=norm, selection="topk", implementation=implementation).train(training)
     x = torch.randn(3, 16, 5, 4)
     outputs, gradients = [], []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         leaf = x.clone(memory_format=memory_format).requires_grad_()
         y = layer(leaf)
-        y.square().sum().backward()
+        (gradient,) = torch.autograd.grad(y.square().sum(), leaf)
         assert y.is_contiguous(memory_format=memory_format)
+        assert gradient.is_contiguous(memory_format=memory_format)
         outputs.append(y)
-        gradients.append(leaf.grad)
+        gradients.append(gradient)
     torch.testing.assert_close(*outputs)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
 

@@ -68,6 +68,17 @@ def test_the_papers_schemes_match_float64(cases: SimpleNamespace, scheme: str, l
         ))  # fmt: skip
 
 
+@pytest.mark.parametrize("implementation", ["fused", *SCHEMES])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_the_memory_format_is_kept(cases: SimpleNamespace, implementation: str, layout: str) -> None:
+    kept = torch.channels_last if layout == "nhwc" else torch.contiguous_format
+    q = cases.make((2, 6, 3, 3, 4), layout=layout, device=DEVICE)
+    y = kernels.expand(q.x.requires_grad_(), q.idx, q.gate, alpha=q.alpha, implementation=implementation)
+    (dx,) = torch.autograd.grad(y, q.x, torch.randn_like(y))
+    assert y.is_contiguous(memory_format=kept)
+    assert dx.is_contiguous(memory_format=kept)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
     "dtype",
