@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from hadaptive.nn.ach import AdaptiveCrossHadamard
@@ -86,11 +87,19 @@ class AchFeedForward(nn.Module):
     (section 5.5, Table 8). MobileViT puts the four pixels of a patch into the first axis, so there each of the four
     positions of an image selects for itself. [B, ..., C] -> the same.
 
-    Raises what AdaptiveCrossHadamard raises; `ach` are its options.
+    Args:
+        patch_area: pixels of a MobileViT patch, 4. Each patch then selects for itself, by the mean of its pixels, as in
+            the authors' build, which has the patches in the first axis: [B * patch_area, patches, C] is taken apart.
+        ach: options of AdaptiveCrossHadamard.
+    Raises: ValueError for a patch_area below 1 and for input that it does not divide, and what AdaptiveCrossHadamard
+        raises.
     """
 
-    def __init__(self, old: FeedForward, k: int, **ach: Any) -> None:
+    def __init__(self, old: FeedForward, k: int, *, patch_area: int | None = None, **ach: Any) -> None:
         super().__init__()
+        if patch_area is not None and patch_area < 1:
+            raise ValueError(f"patch_area={patch_area}: a patch has at least one pixel; MobileViT's have 4")
+        self.patch_area = patch_area
         self.expansion = AdaptiveCrossHadamard(old.channels, k, **ach)
         self.act = copy.deepcopy(old.act)
         self.drop1 = nn.Dropout(old.dropout)
@@ -99,6 +108,25 @@ class AchFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x_BTC = x.reshape(x.shape[0], -1, x.shape[-1])
+        if self.patch_area is not None:
+            return _of_patches(self.fed_forward(_patches(x_BTC, self.patch_area)), self.patch_area, x.shape)
+        return self.fed_forward(x_BTC).reshape(x.shape)
+
+    def fed_forward(self, x_BTC: Tensor) -> Tensor:
+        """The layer on samples of tokens: [B, T, C] -> the same."""
         x_BCT1 = x_BTC.transpose(1, 2).unsqueeze(3)  # no copy: tokens are pixels in channels_last order
         y_BTN = self.expansion(x_BCT1).squeeze(3).transpose(1, 2)
-        return cast(Tensor, self.drop2(self.fc2(self.drop1(self.act(y_BTN))))).reshape(x.shape)
+        return cast(Tensor, self.drop2(self.fc2(self.drop1(self.act(y_BTN)))))
+
+
+def _patches(x_BTC: Tensor, area: int) -> Tensor:
+    """MobileViT's tokens [B * area, patches, C] with a patch a sample: [B * patches, area, C]."""
+    if x_BTC.shape[0] % area:
+        raise ValueError(f"patch_area={area} does not divide the {x_BTC.shape[0]} rows of tokens; MobileViT's has 4")
+    BA, patches, C = x_BTC.shape
+    return x_BTC.reshape(BA // area, area, patches, C).transpose(1, 2).reshape(-1, area, C)
+
+
+def _of_patches(y_BTC: Tensor, area: int, shape: torch.Size) -> Tensor:
+    """The inverse of `_patches`."""
+    return y_BTC.reshape(shape[0] // area, -1, area, shape[-1]).transpose(1, 2).reshape(shape)

@@ -21,6 +21,7 @@ Predicate = Callable[[str, nn.Module], bool]
 Select = int | str | re.Pattern[str] | Predicate | Sequence[int | str | re.Pattern[str] | Predicate]
 Known = Mapping[str, tuple[int, str]]  # pattern of names -> k and why
 _CONV = ("kernel", "squeeze_excite")  # options of AchBottleneck alone
+_TOKENS = "patch_area"  # option of AchFeedForward alone
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def retrofit(
             channels are no more than the old hidden width (Table 8).
         kernel: of the depthwise convolutions, where not the old one's.
         squeeze_excite: True adds one where a block has none, False leaves it out.
-        ach: options of AdaptiveCrossHadamard. What they add counts when k is left out.
+        ach: options of AdaptiveCrossHadamard, and `patch_area` of feed-forward layers: 4 has each patch of MobileViT
+            select for itself, as in the authors' build. What they add counts when k is left out.
 
     Raises: ValueError for a `select` that matches nothing and for a k out of range, listing what can be replaced; for a
         block for which no k is small enough, options that do not fit a block, and a model on the meta device.
@@ -112,6 +114,8 @@ def _retrofit(model: nn.Module, select: Select, known: Known, conv: dict[str, An
         shape = found[name]
         if isinstance(shape, FeedForward) and conv:
             raise ValueError(f"{name} is a feed-forward layer and has no {' and no '.join(conv)}")
+        if isinstance(shape, Bottleneck) and _TOKENS in ach:
+            raise ValueError(f"{name} is a bottleneck and has no {_TOKENS}; leave it out")
         limit, mine = _parameters(old), {**conv, **ach}
         given = next((pair for pattern, pair in known.items() if fnmatchcase(name, pattern)), None)
         k, reason = given or _largest_k(name, shape, limit, mine)

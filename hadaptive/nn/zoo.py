@@ -39,20 +39,27 @@ def _source(name: str) -> str:
 def create_model(name: str, num_classes: int = 100, **options: Any) -> nn.Module:
     """An untrained model, ours, else timm's, else torchvision's by that name: [B, 3, H, W] -> [B, num_classes].
 
-    `options` go to the model's own constructor, but for `retrofit`: which of its blocks ACH replaces, "paper" or the
-    arguments of `hadaptive.nn.retrofit.retrofit`. Raises ValueError for an unknown name, naming the nearest.
+    `options` go to the model's own constructor, save two. `retrofit`: which of its blocks ACH replaces, "paper" or the
+    arguments of `hadaptive.nn.retrofit.retrofit`. `conv_bias=False`: no convolution has a bias, as in the paper's own
+    build of StarNet. Raises ValueError for an unknown name, naming the nearest, and for another `conv_bias`.
     """
     import timm
     from torchvision import models
 
     source = _source(name)
-    retrofit = options.pop("retrofit", None)
+    retrofit, conv_bias = options.pop("retrofit", None), options.pop("conv_bias", True)
+    if not isinstance(conv_bias, bool):
+        raise ValueError(f"conv_bias={conv_bias!r}: give false for convolutions without bias, or leave it out")
     if source == "ours":
         model = getattr(_home(name), name)(num_classes=num_classes, **options)
     elif source == "timm":
         model = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
     else:
         model = models.get_model(name, weights=None, num_classes=num_classes, **options)
+    if not conv_bias:
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                module.bias = None
     if retrofit is not None:
         from hadaptive.nn.retrofit import retrofit_named
 

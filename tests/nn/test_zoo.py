@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from importlib.resources import files
+
 import pytest
 import torch
 from torch import nn
@@ -33,6 +36,11 @@ PARAMETERS = {
 }
 
 
+def published(table: str) -> list[dict[str, str]]:
+    with (files("hadaptive.paper") / "published" / f"{table}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def millions(model: nn.Module) -> float:
     return round(sum(p.numel() for p in model.parameters()) / 1e6, 3)
 
@@ -40,6 +48,33 @@ def millions(model: nn.Module) -> float:
 def run_in(x: torch.Tensor, model: nn.Module) -> torch.Tensor:
     with torch.no_grad():
         return model(x)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("starnet_s1", 2_678_708), ("starnet_s2", 3_434_372), ("starnet_s3", 5_494_340), ("starnet_s4", 7_216_772)],
+)
+def test_starnet_without_convolution_biases_has_the_parameters_that_the_paper_prints(
+    name: str, parameters: int
+) -> None:
+    model = create_model(name, conv_bias=False)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    label = {line["model"]: line for line in published("table7")}[f"StarNet-S{name[-1]}"]
+    assert round(parameters / 1e6, 2) == float(label["params_m"])
+    torch.manual_seed(0)
+    plain = create_model(name)
+    torch.manual_seed(0)
+    model = create_model(name, conv_bias=False)
+    for module in plain.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(run_in(x, model.eval()), run_in(x, plain.eval()))
+
+
+def test_conv_bias_is_a_truth_value() -> None:
+    with pytest.raises(ValueError, match="conv_bias='no'"):
+        create_model("starnet_s1", conv_bias="no")
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
