@@ -87,7 +87,7 @@ TANH = {
     ],
     "hadaptive/nn/norms.py": [
         ("class DyAlge(", 'class DyTanh(DynamicCurve):\n    """Dynamic tanh (Zhu et al., 2025)."""\n\n'
-                          '    name = "tanh"\n\n'
+                          '    name, kernel = "dytanh", "tanh"\n\n'
                           "    def curve(self, u: Tensor) -> Tensor:\n        return u.tanh()\n\n\n"),
         ("DyAlge)", "DyTanh, "),
     ],

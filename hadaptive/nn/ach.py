@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 import kernels
-from hadaptive.nn.norms import CURVES, NORMS, CrossHadaNorm
+from hadaptive.nn.norms import NORMS, AffineCrossHadaNorm, CrossHadaNorm, DynamicCurve
 from hadaptive.nn.scores import SCORES, EcaScore, Watch
-from hadaptive.nn.temperature import Temperature
+from hadaptive.nn.temperature import TEMPERATURES, Temperature, TrainedTemperature
 
 SELECTIONS = ("gumbel", "topk", "fixed")
 STRAIGHT_THROUGH = ("paper", "released")
@@ -75,15 +75,19 @@ class AdaptiveCrossHadamard(nn.Module):
     Args:
         channels: C, of the input. At least k.
         k: channels selected, at least 2.
-        norm: of the products: "dysoft" (the paper), "dysig", "dyalge", "batchnorm", "crosshada" (arXiv v1), "none".
+        norm: of the products: "dysoft" (the paper), "dysig" and "dyalge" (Table 1), "sigmoid" (as "dysig", with the
+            start of the other two), "batchnorm", "crosshada" (arXiv v1 as released), "crosshada_corrected" (with the
+            sign that joint normals have), "crosshada_affine" (with the moments of normalised channels), "none".
         ste: straight-through gradient: "paper" (eq. 6) or "released" (the authors' code: its negative).
         tau_step: alpha of Algorithm 1, 0.01 in the paper and 0.005 in the authors' code.
+        temperature: "adaptive" (Algorithm 1) or "trained" (by the optimiser, from 1.8, arXiv v1 as released).
         pointwise: False leaves out the 1x1 convolution (batch norm stays).
-        score: "eca" (eq. 3), "learned" (input-independent), "evaluation" (two layers, arXiv v1).
+        score: "eca" (eq. 3), "learned" (input-independent), "evaluation" (two layers, arXiv v1), "evaluation_relu6"
+            (the same as released).
         selection: "gumbel"; "topk", the same without noise; "fixed", the first k channels, nothing to score.
-        product_of: "normalised", channels after batch norm; "unnormalised", the same channels before it, with their own
-            moments in CrossHadaNorm: a comparison design of arXiv v1 (its Table 1). Scores and the C channels that the
-            products are appended to are normalised in both.
+        product_of: "normalised", channels after batch norm; "unnormalised", the same channels before it: a comparison
+            design of arXiv v1 (its Table 1). Scores and the C channels that the products are appended to are normalised
+            in both.
         implementation: of the expansion, as in `kernels.expand`: "auto" (the fastest for device and mode), "native",
             "direct_indexing", "parity_balanced" (the paper's two GPU schemes, Table 4), "fused". Batch norm and
             CrossHadaNorm, whose statistics need the products first, always take PyTorch's operators.
@@ -100,6 +104,7 @@ class AdaptiveCrossHadamard(nn.Module):
         norm: str = "dysoft",
         ste: str = "paper",
         tau_step: float = 0.01,
+        temperature: str = "adaptive",
         pointwise: bool = True,
         score: str = "eca",
         selection: str = "gumbel",
@@ -119,10 +124,12 @@ class AdaptiveCrossHadamard(nn.Module):
         self.product_of = known("product_of", product_of, PRODUCT_OF)
         self.implementation = known("implementation", implementation, kernels.IMPLEMENTATIONS)
         known("score", score, SCORES)
+        known("temperature", temperature, TEMPERATURES)
         self.pointwise = nn.Conv2d(channels, channels, 1) if pointwise else nn.Identity()
         self.bn = nn.BatchNorm2d(channels)
         self.score = None if selection == "fixed" else SCORES[score](channels)
-        self.temperature = None if selection == "fixed" else Temperature(tau_step)
+        trained = temperature == "trained"
+        self.temperature = None if selection == "fixed" else TrainedTemperature() if trained else Temperature(tau_step)
         self.norm = NORMS[known("norm", norm, NORMS)](k)
 
     def select(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -154,7 +161,7 @@ class AdaptiveCrossHadamard(nn.Module):
         return scores_BC, perturbed_BC.topk(self.k, dim=1).indices
 
     def moments(self, mixed_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation [C] of the channels that are multiplied, as the batch norm knows them.
+        """Mean and standard deviation [C] that the multiplied channels have, for AffineCrossHadaNorm.
 
         Normalised channels have its bias and weight (arXiv v1, section 3.3). Before it, they have the statistics that
         it divides by: the batch's in training, the stored ones in evaluation.
@@ -173,17 +180,20 @@ class AdaptiveCrossHadamard(nn.Module):
         x_BCHW = self.bn(mixed_BCHW)
         index_Bk, gate_Bk = self.select(x_BCHW)
         norm: Any = self.norm
-        if type(norm) in CURVES and self.product_of == "normalised":
-            affine = {"alpha": norm.alpha, "weight_P": norm.weight, "bias_P": norm.bias}
-            curve, how = CURVES[type(norm)], self.implementation
-            return kernels.expand(x_BCHW, index_Bk, gate_Bk, curve=curve, **affine, implementation=how)
+        if isinstance(norm, DynamicCurve) and self.product_of == "normalised":
+            affine = {"alpha": norm.alpha, "weight_P": norm.weight, "bias_P": norm.kernel_bias()}
+            how = self.implementation
+            return kernels.expand(x_BCHW, index_Bk, gate_Bk, curve=norm.kernel, **affine, implementation=how)
         factors_BCHW = x_BCHW if self.product_of == "normalised" else mixed_BCHW
         products_BPHW = select_and_cross(factors_BCHW, index_Bk, gate_Bk)
-        if isinstance(self.norm, CrossHadaNorm):
+        if isinstance(norm, CrossHadaNorm):
+            assert self.bn.running_mean is not None and self.bn.running_var is not None
+            products_BPHW = norm(products_BPHW, self.bn.running_mean[index_Bk], self.bn.running_var[index_Bk])
+        elif isinstance(norm, AffineCrossHadaNorm):
             mean_C, std_C = self.moments(mixed_BCHW)
-            products_BPHW = self.norm(products_BPHW, mean_C[index_Bk], std_C[index_Bk])
+            products_BPHW = norm(products_BPHW, mean_C[index_Bk], std_C[index_Bk])
         else:
-            products_BPHW = self.norm(products_BPHW)
+            products_BPHW = norm(products_BPHW)
         return torch.cat((x_BCHW, products_BPHW), 1)
 
     def extra_repr(self) -> str:

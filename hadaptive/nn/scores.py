@@ -41,16 +41,20 @@ class LearnedScore(nn.Module):
 
 
 class EvaluationScore(nn.Module):
-    """The evaluation network of the first version (its eq. 3): C -> C/4, ReLU, C/4 -> C. Tracks the last weight."""
+    """The evaluation network of the first version (its eq. 3): C -> C/4, ReLU, C/4 -> C. Tracks the last weight.
 
-    def __init__(self, channels: int) -> None:
+    Its released code has ReLU6 in the place of ReLU: `act`.
+    """
+
+    def __init__(self, channels: int, act: Callable[[Tensor], Tensor] = F.relu) -> None:
         super().__init__()
+        self.act = act
         self.reduce = nn.Linear(channels, max(1, channels // 4))
         self.expand = nn.Linear(max(1, channels // 4), channels)
 
     def forward(self, mean_BC: Tensor, watch: Watch) -> Tensor:
         dtype = mean_BC.dtype
-        hidden = F.linear(mean_BC, self.reduce.weight.to(dtype), self.reduce.bias.to(dtype)).relu()
+        hidden = self.act(F.linear(mean_BC, self.reduce.weight.to(dtype), self.reduce.bias.to(dtype)))
         return F.linear(hidden, watch(self.expand.weight).to(dtype), self.expand.bias.to(dtype))
 
 
@@ -58,4 +62,5 @@ SCORES: dict[str, Callable[[int], nn.Module]] = {
     "eca": EcaScore,
     "learned": LearnedScore,
     "evaluation": EvaluationScore,
+    "evaluation_relu6": lambda channels: EvaluationScore(channels, F.relu6),
 }

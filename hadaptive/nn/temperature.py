@@ -1,4 +1,4 @@
-"""The adaptive temperature of one ACH layer: Algorithm 1 (appendix A.1), eq. 7."""
+"""The temperature of an ACH layer: adaptive by Algorithm 1 (appendix A.1, eq. 7), or trained (first version)."""
 
 from __future__ import annotations
 
@@ -81,3 +81,35 @@ class Temperature(nn.Module):
 
     def extra_repr(self) -> str:
         return f"step={self.relative_step}"
+
+
+class TrainedTemperature(nn.Module):
+    """One temperature that the optimiser trains, as the released code of the first version has it.
+
+    A parameter that starts at 1.8; `step()`, called once a training forward, raises it to 0.1 where an update of the
+    optimiser left it below. `tau` is its value in the last training forward, for the record.
+    """
+
+    tau: Tensor
+
+    def __init__(self, start: float = 1.8, least: float = 0.1) -> None:
+        super().__init__()
+        self.least = least
+        self.value = nn.Parameter(torch.tensor(start))
+        self.register_buffer("tau", torch.tensor(start))
+
+    def watch(self, weight: Tensor) -> Tensor:
+        """The weight itself: no gradient but the temperature's own moves it."""
+        return weight
+
+    def step(self) -> Tensor:
+        """The temperature, a scalar with a gradient, that later steps do not change."""
+        with torch.no_grad():
+            self.tau.copy_(self.value.clamp_(min=self.least))
+        return self.value.clone()
+
+    def extra_repr(self) -> str:
+        return f"least={self.least}"
+
+
+TEMPERATURES = ("adaptive", "trained")

@@ -13,7 +13,7 @@ import kernels
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.norms import DYNAMIC
 
-NORMS = (*(norm.__name__.lower() for norm in DYNAMIC), "none")
+NORMS = (*(norm.name for norm in DYNAMIC), "none")
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def assert_same_function(model: nn.Module, x: Tensor) -> nn.Module:
 @QUICK
 @given(
     st.integers(2, 40).flatmap(lambda channels: st.tuples(st.just(channels), st.integers(2, min(channels, 9)))),
-    st.sampled_from([name for name in NORMS if name != "crosshada"]),
+    st.sampled_from([name for name in NORMS if not name.startswith("crosshada")]),
     st.sampled_from([None, 0.0, -1.0, 1e-30]),
     st.sampled_from([(1, 1), (3, 1), (5, 1), (7, 1), (2, 2)]),
     st.tuples(st.integers(1, 3), st.integers(2, 9), st.integers(2, 9)),

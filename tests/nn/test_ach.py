@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -97,7 +99,7 @@ def test_module_passes_gradcheck(norm: str, training: bool) -> None:
     assert torch.autograd.gradcheck(layer, (x,))
 
 
-@pytest.mark.parametrize("norm", ["crosshada", "dysoft"])
+@pytest.mark.parametrize("norm", ["crosshada", "crosshada_affine", "dysoft"])
 @pytest.mark.parametrize("training", [True, False])
 def test_unnormalised_products_pass_gradcheck(norm: str, training: bool) -> None:
     layer = AdaptiveCrossHadamard(4, 3, norm=norm, selection="fixed", product_of="unnormalised").double()
@@ -108,8 +110,11 @@ def test_unnormalised_products_pass_gradcheck(norm: str, training: bool) -> None
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_unnormalised_products_are_those_before_batch_norm_normalised_by_its_statistics(training: bool) -> None:
-    options = {"norm": "crosshada", "selection": "fixed", "pointwise": False, "product_of": "unnormalised"}
+@pytest.mark.parametrize("norm", ["crosshada", "crosshada_affine"])
+def test_unnormalised_products_are_those_before_batch_norm_normalised_by_its_statistics(
+    norm: str, training: bool
+) -> None:
+    options = {"norm": norm, "selection": "fixed", "pointwise": False, "product_of": "unnormalised"}
     layer = AdaptiveCrossHadamard(3, 3, **options).double()
     layer.bn.momentum = 1.0  # running statistics are the last batch's
     x = torch.randn(64, 3, 40, 40, dtype=F64) * torch.tensor([2.0, 0.5, 3.0]).view(3, 1, 1) + 1.5
@@ -121,6 +126,21 @@ def test_unnormalised_products_are_those_before_batch_norm_normalised_by_its_sta
     torch.testing.assert_close(products.var((0, 2, 3)), torch.ones(3, dtype=F64), rtol=0, atol=0.03)
     correlation = torch.corrcoef(torch.stack([products[:, 0].flatten(), (x[:, 0] * x[:, 1]).flatten()]))
     assert correlation[0, 1].item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_crosshada_takes_the_running_statistics_of_the_channels_that_each_sample_selected(training: bool) -> None:
+    layer = AdaptiveCrossHadamard(16, 3, norm="crosshada", score="evaluation", selection="topk").double()
+    layer(torch.randn(8, 16, 4, 4, dtype=F64) * 2 + 1)
+    torch.nn.init.uniform_(layer.norm.covariance, -0.1, 0.1)
+    x = torch.randn(4, 16, 3, 3, dtype=F64) + 3 * torch.randn(4, 16, 1, 1, dtype=F64)
+    y = layer.train(training)(x)
+    inner = y[:, :16]  # after batch norm; the running statistics are those after this step's update
+    index = layer.score(inner.mean((2, 3)), lambda weight: weight).topk(3, 1).indices
+    assert len({tuple(row) for row in index.tolist()}) > 1
+    products = products_by_definition(torch.stack([inner[b, index[b]] for b in range(4)]))
+    mean, var = layer.bn.running_mean[index], layer.bn.running_var[index]
+    torch.testing.assert_close(y[:, 16:], layer.norm(products, mean, var), rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("ste", ["paper", "released"])
@@ -197,7 +217,7 @@ def test_memory_format_is_kept_and_changes_no_number(training: bool, norm: str, 
     outputs, gradients = [], []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         leaf = x.clone(memory_format=memory_format).requires_grad_()
-        y = layer(leaf)
+        y = copy.deepcopy(layer)(leaf)  # training moves the running statistics, which CrossHadaNorm reads
         (gradient,) = torch.autograd.grad(y.square().sum(), leaf)
         assert y.is_contiguous(memory_format=memory_format)
         assert gradient.is_contiguous(memory_format=memory_format)
@@ -263,6 +283,34 @@ def test_temperature_moves_once_a_training_forward_whoever_zeroes_gradients() ->
     assert len(set(taus)) > 3
 
 
+def test_the_trained_temperature_has_a_gradient_and_is_kept_at_a_tenth_or_above() -> None:
+    layer = AdaptiveCrossHadamard(8, 3, score="evaluation_relu6", temperature="trained").double()
+    value = layer.temperature.value
+    assert value.item() == pytest.approx(1.8)
+    x = torch.randn(4, 8, 3, 3, dtype=F64)
+    (layer(x).square().sum() + layer(x).square().sum()).backward()  # two forwards, as under gradient accumulation
+    assert value.grad.item() != 0
+    torch.optim.SGD([value], lr=abs(5 / value.grad.item())).step()
+    if value.item() > 0.1:  # the update went up
+        value.data.fill_(-3.0)
+    layer(x)
+    assert value.item() == layer.temperature.tau.item() == pytest.approx(0.1)
+    before = value.item()
+    layer.eval()(x)
+    assert value.item() == before
+
+
+def test_the_released_evaluation_network_cuts_at_six() -> None:
+    plain, released = SCORES["evaluation"](8).double(), SCORES["evaluation_relu6"](8).double()
+    released.load_state_dict(plain.state_dict())
+    mean = torch.randn(3, 8, dtype=F64)
+    for network, scale, least, most in ((plain, 1.0, 0, 1e9), (released, 1.0, 0, 6), (released, 100.0, 0, 6)):
+        hidden = (scale * mean) @ plain.reduce.weight.T + plain.reduce.bias
+        want = hidden.clamp(least, most) @ plain.expand.weight.T + plain.expand.bias
+        torch.testing.assert_close(network(scale * mean, lambda weight: weight), want, rtol=1e-12, atol=1e-13)
+    assert hidden.max() > 6
+
+
 @pytest.mark.parametrize("score", SCORES)
 def test_every_score_learns(score: str) -> None:
     layer = AdaptiveCrossHadamard(8, 3, score=score)
@@ -290,6 +338,7 @@ def test_ablations_drop_what_they_say() -> None:
         ({"score": "se"}, "eca, learned, evaluation"),
         ({"selection": "random"}, "gumbel, topk, fixed"),
         ({"tau_step": 2.0}, "tau_step"),
+        ({"temperature": "fixed"}, "adaptive, trained"),
         ({"product_of": "raw"}, "normalised, unnormalised"),
     ],
 )

@@ -89,6 +89,7 @@ def test_options_reach_every_ach() -> None:
 VARIANTS: dict[str, dict[str, object]] = {
     "dysoft": {"norm": "dysoft"},
     "dysig": {"norm": "dysig"},
+    "sigmoid": {"norm": "sigmoid"},
     "dyalge": {"norm": "dyalge"},
     "batchnorm": {"norm": "batchnorm"},
     "no_norm": {"norm": "none"},
@@ -97,6 +98,9 @@ VARIANTS: dict[str, dict[str, object]] = {
     "fixed": {"selection": "fixed"},
     "ste_released": {"ste": "released"},
     "v1": {"norm": "crosshada", "score": "evaluation"},
+    "v1_as_released": {"norm": "crosshada", "score": "evaluation_relu6", "temperature": "trained"},
+    "v1_corrected": {"norm": "crosshada_corrected", "score": "evaluation"},
+    "v1_affine": {"norm": "crosshada_affine", "score": "evaluation"},
     "v1_unnormalised": {"norm": "crosshada", "score": "evaluation", "product_of": "unnormalised"},
     "v1_batchnorm": {"norm": "batchnorm", "score": "evaluation"},
     "v1_no_pointwise": {"norm": "crosshada", "score": "evaluation", "pointwise": False},

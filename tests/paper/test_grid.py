@@ -41,6 +41,22 @@ def read(path: Path) -> dict[str, dict[str, str]]:
         return {line["label"]: line for line in csv.DictReader(file)}
 
 
+# Rows that the paper does not have: what its code does where the text says otherwise, and the other way round.
+OURS_ALONE = {
+    "table1": ("Sigmoid, plain start",),
+    "figure3_table": ("(5) released gradient",),
+    "v1_table1": ("released module", "corrected sign", "affine moments"),
+}
+
+
+@pytest.mark.parametrize("name", OURS_ALONE)
+def test_rows_that_the_paper_does_not_have_say_so(name: str) -> None:
+    layout = LAYOUTS[name]
+    alone = [row for row in layout.rows if (row.published or row.label) not in published(layout.published or name)]
+    assert [row.label for row in alone] == list(OURS_ALONE[name])
+    assert any("not in the paper" in note.lower() for note in layout.notes)
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_rows_are_those_published_each_once_and_in_order(name: str) -> None:
     layout = LAYOUTS[name]
@@ -148,7 +164,8 @@ def test_ticks_are_the_published_ones_but_for_the_erratum(tmp_path: Path) -> Non
     body = (render(spec("figure3_table"), tmp_path, tmp_path), (tmp_path / "figure3_table.md").read_text())[1]
     lines = [line.split("|")[2:6] for line in body.splitlines() if line.startswith("| (") or line.startswith("| ACH")]
     ticks = [",".join("1" if cell.strip() else "0" for cell in line) for line in lines]
-    assert ticks == list(published("figure3"))
+    assert ticks[:-1] == list(published("figure3"))
+    assert ticks[-1] == ticks[-2] == "1,1,1,1", "the released gradient takes no part away"
     assert "Figure 3's table" in {erratum.where for erratum in errata("figure3")}
 
 

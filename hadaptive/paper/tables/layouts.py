@@ -162,11 +162,14 @@ LAYOUTS: dict[str, Layout] = {
                 ("dysig", "Sigmoid", "DySig", "exp(x)/(exp(x) + 1)"),
                 ("dysoft", "Softsign", "DySoft", "x/(1 + |x|)"),
                 ("dyalge", "Alge. Sigmoid", "DyAlge", "x/sqrt(1 + x²)"),
+                ("sigmoid", "Sigmoid, plain start", "", "exp(x)/(exp(x) + 1)"),
             )
         ),
         columns=(Column("formula", "Formula", role="said"), *_top1()),
         rows_are="Curve",
         turned=True,
+        notes=("Sigmoid: as in the authors' code, w (f(alpha x) - 0.5) + b from alpha = 0.35 and w = 2. Plain start, "
+               "not in the paper: the same curve without that offset, from alpha = 0.5 and w = 1 as the other two.",),
     ),
     "table2": Layout(
         title="ACH in the place of inverted bottlenecks of MobileNetV3-S (the paper's Table 2).",
@@ -205,12 +208,14 @@ LAYOUTS: dict[str, Layout] = {
             ("no_pointwise", "(1) no pointwise conv", "0111", "0,1,1,1"),
             ("batchnorm", "(4) batch norm", "1110", "1,1,1,0"),
             ("dysoft", "ACH", "1111", "1,1,1,1"),
+            ("ste_released", "(5) released gradient", "1111", ""),
         ),
         columns=(*_ticks(*_FIGURE3), *_top1()),
         published="figure3",
         rows_are="Variant",
         notes=("Numbers as in the diagram: (1) no pointwise convolution, (2) a learned score for each channel in place "
-               "of ECA, (3) always the first k channels, (4) batch norm in the place of DySoft.",),
+               "of ECA, (3) always the first k channels, (4) batch norm in the place of DySoft. (5), not in the paper: "
+               "the straight-through gradient of the released code, the negative of eq. 6.",),
     ),
     "table13": Layout(
         title="ACH in the place of the first feed-forward layer of BERT, from random weights (the paper's Table 13).",
@@ -238,12 +243,18 @@ LAYOUTS: dict[str, Layout] = {
                 ("repl_v1", "CrossHadaNorm", "CrossHadaNorm on normalised features (as published)"),
                 ("repl_v1_unnormalised", "(1) unnormalised features", "ACH on unnormalised features"),
                 ("repl_v1_batchnorm", "(2) batch norm", "BatchNorm instead of CrossHadaNorm"),
+                ("repl_v1_as_released", "released module", ""),
+                ("repl_v1_corrected", "corrected sign", ""),
+                ("repl_v1_affine", "affine moments", ""),
             )
         ),
         columns=(*_top1(), Column("accuracy_drop", "Acc. drop", "cifar100")),
         rows_are="Design",
         turned=True,
         derived={"accuracy_drop": _drop},
+        notes=("Not in the paper: the released module, with ReLU6 in its evaluation network and a trained temperature; "
+               "CrossHadaNorm with the sign of the mixed covariance term that joint normals have; and with the bias "
+               "and weight of batch norm as moments, which normalised channels have.",),
     ),
     "v1_table3": Layout(
         title="Components of the first version's ACH, in blocks 9 and 10 of MobileNetV3-S (Table 3 of the first "
