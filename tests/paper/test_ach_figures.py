@@ -25,7 +25,7 @@ A2 = FigureSpec(figure="figure_a2", scale="cpu", about="Hadaptive-Net-S", record
 
 def test_the_diagram_draws_the_variants_of_the_table() -> None:
     drawn = {variation.variant: variation.title for variation in figure3.VARIATIONS}
-    assert drawn == {row.variant: row.label for row in LAYOUTS["figure3_table"].rows}
+    assert drawn == {row.variant: row.label for row in LAYOUTS["figure3_table"].rows if row.published}
 
 
 @pytest.mark.parametrize("variation", figure3.VARIATIONS, ids=lambda each: each.variant)
