@@ -29,7 +29,7 @@ def prepare(model: nn.Module, name: str) -> None:
     if name.startswith(WITH_HEAD_DROPOUT):
         model.drop_rate = HEAD_DROPOUT  # type: ignore[assignment]
     for module in list(model.modules()):
-        if isinstance(module, AdaptiveCrossHadamard) and module.temperature is not None:
+        if isinstance(module, AdaptiveCrossHadamard) and isinstance(module.temperature, Temperature):
             module.temperature = LateTemperature.of(module.temperature)
 
 
