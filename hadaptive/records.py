@@ -23,6 +23,7 @@ PACKAGES = (
     "torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum", "pycocotools",
 )  # fmt: skip
 RECORD = "record.json"
+COMMIT = "commit.json"  # beside packed code, which is no checkout
 
 
 @contextlib.contextmanager
@@ -98,7 +99,7 @@ def _git(*words: str) -> str | None:
 
 
 def environment() -> dict[str, Any]:
-    """Machine, versions and commit, for a record. `git_commit` is null outside a checkout.
+    """Machine, versions and commit, for a record. `git_commit` is null outside a checkout and outside a pack of one.
 
     `instruction_sets` is there where torch is loaded, so not in a record of a latency under ONNX Runtime alone.
     """
@@ -106,7 +107,6 @@ def environment() -> dict[str, Any]:
     for name in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             packages[name] = metadata.version(name)
-    status = _git("status", "--porcelain", "--untracked-files=no")
     sets = instruction_sets()
     return {
         "processor": processor(),
@@ -115,6 +115,14 @@ def environment() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": sys.version.split()[0],
         "packages": packages,
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": None if status is None else bool(status),
+        **commit(),
     }
+
+
+def commit() -> dict[str, Any]:
+    """The commit of this code, and whether files differ from it; packed code (`hadaptive.offline`) has it in a file."""
+    packed = Path(__file__).resolve().parent.parent / COMMIT
+    if packed.exists():
+        return dict(read_json(packed))
+    status = _git("status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": _git("rev-parse", "HEAD"), "git_dirty": None if status is None else bool(status)}
