@@ -24,7 +24,7 @@ def usable(params: Params, executed: Iterable[Executed], root: Path = Path("resu
     if params.takes == "never" or not (root / params.scale).is_dir():
         return frozenset()
     found = [(each, find(root / each.scale / each.id / "record.json")) for each in executed]
-    same = [each for each, record in found if isinstance(record, Damaged) or _same(each, record)]
+    same = [each for each, record in found if isinstance(record, Damaged) or same_settings(each, record)]
     ids = {each.id for each in same}
     return frozenset(each.id for each in same if ids.issuperset(_found_by(each)))  # a net's searches are its settings
 
@@ -41,14 +41,15 @@ def keep(params: Params, executed: Iterable[Executed], root: Path = Path("result
         record = find(made)
         if isinstance(record, Damaged):
             print(f"not kept: {record}", file=sys.stderr)
-        elif _same(each, record):
+        elif same_settings(each, record):
             with atomic(path) as temporary:
                 shutil.copyfile(made, temporary)
             kept.append(path)
     return kept
 
 
-def _same(executed: Executed, record: Record | Damaged | Missing) -> bool:
+def same_settings(executed: Executed, record: Record | Damaged | Missing) -> bool:
+    """Whether a record was made with the settings that are asked for."""
     if not isinstance(record, Record):
         return False
     asked: dict[str, object] = json.loads(executed.dumps())
