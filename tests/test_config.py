@@ -30,7 +30,10 @@ def line_of(words: str) -> int:
 
 def test_the_project_file_is_valid() -> None:
     params = config.load(ROOT / "params.yaml")
-    assert params.scale == "demo" and set(params.scales) == {"demo", "cpu", "gpu", "paper"}
+    assert params.scale == "demo" and set(params.scales) == {"demo", "cpu", "gpu", "gpu_100", "gpu_200", "paper"}
+    ladder = [params.scales[name].tasks.cifar100.recipe for name in ("gpu", "gpu_100", "gpu_200")]
+    assert [recipe.epochs for recipe in ladder] == [30, 100, 200]
+    assert len({recipe.model_copy(update={"epochs": 0}) for recipe in ladder}) == 1, "nothing else differs"
     in_table7 = {entry.label for entry in params.zoo.values() if entry.group is not None}
     assert in_table7.issuperset(published("table7")), "the paper's models are all there"
 
@@ -86,8 +89,8 @@ def test_the_project_file_is_valid() -> None:
             "mobileone_s0: {epochs: 5,",
             ["scales.demo.tasks.cifar100.recipe_of.mobileone_0", "unknown model 'mobileone_0'", "'mobileone_s0'"],
         ),
-        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.paper.seeds", "repeat"]),
-        ("seeds: [0, 1, 2]", "seeds: []", "seeds: [0, 1, 2]", ["scales.paper.seeds", "at least 1"]),
+        ("seeds: [0, 1, 2]", "seeds: [0, 1, 1]", "seeds: [0, 1, 2]", ["scales.gpu.seeds", "repeat"]),
+        ("seeds: [0, 1, 2]", "seeds: []", "seeds: [0, 1, 2]", ["scales.gpu.seeds", "at least 1"]),
         (
             "kernels: {batches: [1,",
             "kernels: {batch: [1,",
