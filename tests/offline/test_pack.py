@@ -18,9 +18,10 @@ from hadaptive.data.errors import DataError
 from hadaptive.data.prepared import write_arrays, write_location
 from hadaptive.errors import UserError
 from hadaptive.offline import images, run, wheels
-from hadaptive.offline.jobs import jobs
-from hadaptive.offline.pack import Settings, pack
+from hadaptive.offline.jobs import code_of, jobs
+from hadaptive.offline.pack import Settings, pack, state_of
 from hadaptive.record import envelope, write
+from hadaptive.records import sha256
 from hadaptive.study import Study
 from tests.offline.conftest import drawn
 
@@ -164,6 +165,22 @@ def test_wheels_are_fetched_by_pip_and_work_without_it(store: Path, tmp_path: Pa
 def test_a_wheel_that_cannot_be_had_is_named(store: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"other==1\.0.*--no-wheels"):
         wheels.download({"other": "1.0"}, "3.12", tmp_path / "wheels")
+
+
+def test_saved_states_and_records_of_searches_travel_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = study()
+    run = given.runs["cifar100/hadaptive_net_found/table3/seed0"]
+    write_arrays("digits", tmp_path / "data/prepared/digits", drawn())
+    state, search = state_of(run, code_of(run)), Path("results/demo/search/table3/seed0/record.json")
+    for path in (state, search):
+        path.parent.mkdir(parents=True)
+        path.write_text("here")
+    pack(given, tmp_path / "away", Settings(10, 1, "3.11", with_wheels=False, only=(f"train {run.id}",)))
+    with tarfile.open(tmp_path / "away/part-1.tar") as tar:
+        assert {f"project/{path}" for path in (state, search)} < set(tar.getnames())
+    carried = json.loads((tmp_path / "away/pack.json").read_text())["carried"]
+    assert carried == {path.as_posix(): sha256(path) for path in (search, state)}
 
 
 def test_no_archive_is_larger_than_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

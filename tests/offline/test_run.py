@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from hadaptive.offline import run
+from hadaptive.offline import session
 
-HERE = Path(run.__file__).parent
+HERE = Path(session.__file__).parent
+ROOT = HERE.parents[1]
 SAY = "import pathlib, sys, time; made = pathlib.Path(sys.argv[1]); made.parent.mkdir(parents=True, exist_ok=True); "
 MAKE = f"{SAY}made.write_text('made'); print('order', time.monotonic())"
 # as a training does: it writes progress to a terminal, saves when it is told to end, and goes on from there
@@ -59,14 +60,17 @@ def packed(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         for script in ("run.sh", "run.py"):
             shutil.copy(HERE / script, folder)
+        code = ("hadaptive/__init__.py", *(f"hadaptive/offline/{name}.py" for name in ("__init__", "run", "session")))
+        files = {f"project/{name}": (ROOT / name).read_bytes() for name in code} | {"project/code.py": b"pass"}
         with tarfile.open(folder / "part-1.tar", "w") as tar:
-            info = tarfile.TarInfo("project/code.py")
-            info.size = 4
-            tar.addfile(info, io.BytesIO(b"pass"))
+            for name, raw in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(raw)
+                tar.addfile(info, io.BytesIO(raw))
         content = {
             "format": 1, "id": "abc", "scale": "tiny", "minutes": 10, "max_mib": 1, "data": [], "jobs": jobs,
             "least": {"python": [3, 11], "torch": [2, 0]}, "carried": {},
-            "files": {"project/code.py": hashlib.sha256(b"pass").hexdigest()},
+            "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()},
             "archives": {"part-1.tar": hashlib.sha256((folder / "part-1.tar").read_bytes()).hexdigest()}, **more,
         }  # fmt: skip
         (folder / "pack.json").write_text(json.dumps(content))
@@ -206,8 +210,8 @@ class Stepping:
 
 @pytest.mark.parametrize(("total", "pays"), [([1, 1.9, 2.6, 2.65, 5], 3), ([1, 1.02], 1), ([1, 2, 3, 4], 4)])
 def test_as_many_at_once_as_pay(total: list[float], pays: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "WINDOW_S", 0.0)
-    at_once, witness = run.AtOnce(1, len(total)), Stepping(0)
+    monkeypatch.setattr(session, "WINDOW_S", 0.0)
+    at_once, witness = session.AtOnce(1, len(total)), Stepping(0)
     running: list[Any] = [witness]
     for _ in range(20):
         running += [Stepping(1) for _ in range(at_once.level - len(running))]
@@ -217,7 +221,7 @@ def test_as_many_at_once_as_pay(total: list[float], pays: int, monkeypatch: pyte
 
 
 def test_no_more_at_once_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "WINDOW_S", 0.0)
-    at_once = run.AtOnce(1, 8)
+    monkeypatch.setattr(session, "WINDOW_S", 0.0)
+    at_once = session.AtOnce(1, 8)
     at_once.look([Stepping(1)], lambda: False)  # type: ignore[list-item]
     assert at_once.level == 1 and not at_once.tried
