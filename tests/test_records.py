@@ -49,3 +49,10 @@ def test_environment_can_be_written(tmp_path: Path) -> None:
     environment = records.environment()
     records.write_json(tmp_path / "e.json", environment)
     assert environment["packages"]["torch"] and environment["cores"] >= 1
+
+
+def test_records_of_packed_code_name_the_commit_it_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "commit.json").write_text('{"git_commit": "abc", "git_dirty": false}')
+    monkeypatch.setattr(records, "COMMIT", str(tmp_path / "commit.json"))
+    found = records.environment()
+    assert (found["git_commit"], found["git_dirty"]) == ("abc", False)
