@@ -51,7 +51,7 @@ THREADED = "pyarrow"  # starts a thread when it is imported; pandas does without
 # Snakemake sets these for each job, to the threads of its rule; libraries read them once, when they are loaded.
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 # What the shell of a job changes, and what no library reads when it is imported.
-FREE = {"PATH", "PWD", "OLDPWD", "SHLVL", "_", "TMPDIR", "TMP", "TEMPDIR", "TEMP"}
+FREE = {"PATH", "PWD", "OLDPWD", "SHLVL", "_", "PS1", "PS2", "TMPDIR", "TMP", "TEMPDIR", "TEMP"}
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 PATIENCE_S = 600.0  # for the server's imports, on the slowest machine
 PR_SET_PDEATHSIG = 1

@@ -177,6 +177,10 @@ def test_another_environment_is_not_forked(workflow: Workflow, variable: str) ->
     assert workflow.output(job, **{variable: "another"}) == "False\nanother"
 
 
+def test_a_prompt_which_shells_drop_keeps_no_job_from_being_forked(workflow: Workflow) -> None:
+    assert workflow.output(FORKED, PS1="(hadaptive) $ ") == "True"
+
+
 def test_another_folder_or_verb_is_not_forked(workflow: Workflow, tmp_path: Path) -> None:
     shutil.copytree(workflow.folder / "hadaptive", tmp_path / "hadaptive")
     assert workflow.output(FORKED, cwd=tmp_path) == "False"  # type: ignore[arg-type]
