@@ -290,6 +290,8 @@ def _become(job: dict[str, Any], descriptors: list[int], keeper: int) -> None:
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()  # a process draws its own; torch begins with the same seed in all
     importlib.invalidate_caches()
+    if "torch" in sys.modules:  # otherwise Triton's bindings report at the end what was never collected
+        atexit.register(gc.unfreeze)
     sys.path.insert(0, os.getcwd())
     sys.argv[1:] = job["words"]
 

@@ -136,13 +136,13 @@ def test_a_dry_run_at_another_scale_changes_nothing(project: Project) -> None:
     assert project.planned() == {"table": 1} and not stamp.exists(), "of which scale the table is cannot be determined"
 
 
-def test_a_zoo_of_600_models_renders(fresh: Project) -> None:
+def test_a_zoo_of_800_models_renders(fresh: Project) -> None:
     """The table's description is longer then than one argument of a command may be (128 KiB)."""
     shutil.copytree(ROOT / "results/reference", fresh.folder / "results/reference")
-    more = "".join(f"  resnet18_{n}: {{label: ResNet-{n}, cite: made up, group: 3}}\n" for n in range(600))
+    more = "".join(f"  resnet18_{n}: {{label: ResNet-{n}, cite: made up, group: 3}}\n" for n in range(800))
     fresh.edit("params.yaml", "\nzoo:\n", f"\nzoo:\n{more}")
     fresh.snakemake(config="scale=cpu")
-    assert (fresh.folder / TABLE).read_text().count("ResNet-") == 600
+    assert (fresh.folder / TABLE).read_text().count("ResNet-") == 800
     assert max(path.stat().st_size for path in (fresh.folder / ".snakemake/specs").iterdir()) > 128 * 1024
 
 
