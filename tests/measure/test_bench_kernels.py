@@ -61,8 +61,10 @@ def test_shapes_are_those_of_the_nets() -> None:
     found = {(s.net[-1], s.channels, s.k, s.size): s.layers for s in ach_shapes()}
     assert found[("s", 96, 16, 14)] == 4 and found[("s", 128, 32, 7)] == 2
     assert {key: layers for key, layers in found.items() if key[0] == "l"} == {
-        ("l", 192, 32, 14): 8, ("l", 256, 36, 7): 2, ("l", 256, 36, 3): 2,
-    }  # fmt: skip
+        ("l", 192, 32, 14): 8,
+        ("l", 256, 36, 7): 2,
+        ("l", 256, 36, 3): 2,
+    }
 
 
 @pytest.mark.parametrize(("what", "elements"), [("forward", 6 + 9), ("backward", 9 + 3 + 6), ("training", 33)])
@@ -191,6 +193,7 @@ def test_compiled_is_one_of_the_ways(tmp_path: Path) -> None:
     torch.testing.assert_close(problem.case(given, "auto", compiled=True).once(), problem.case(given, "native").once())
 
 
+@pytest.mark.slow
 def test_gpu_phases(tmp_path: Path, built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phases, "_gpu", lambda clock: {"gpu": "none, a test"})
     monkeypatch.setattr(phases, "ach_shapes", lambda *_: [SHAPE, SHAPE])
@@ -237,9 +240,12 @@ def test_a_cell_of_figure7_has_the_spread_of_its_runs(monkeypatch: pytest.Monkey
     clock, times = Pretend(), iter([10.0, 100.0, 20.0, 100.0, 30.0, 100.0, 40.0, 100.0, 50.0, 100.0])
     monkeypatch.setattr(clock, "idle_us", lambda _: next(times) * paper.CALLS)
     assert paper.cell(clock, 2, 3, 4, runs=5) == {
-        "status": "done", "direct_indexing_us": 30.0, "direct_indexing_iqr_us": 20.0,
-        "parity_balanced_us": 100.0, "parity_balanced_iqr_us": 0.0,
-    }  # fmt: skip
+        "status": "done",
+        "direct_indexing_us": 30.0,
+        "direct_indexing_iqr_us": 20.0,
+        "parity_balanced_us": 100.0,
+        "parity_balanced_iqr_us": 0.0,
+    }
 
 
 def test_figure7_out_of_time_says_so_in_the_cells_left(monkeypatch: pytest.MonkeyPatch) -> None:

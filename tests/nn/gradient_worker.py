@@ -36,7 +36,7 @@ from hadaptive.search.supernet import _module
 from hadaptive.space import Space
 
 BATCH = 16  # with one thread, PyTorch gives 1x1 convolutions of fewer images to another library
-WORK = 2e6  # multiply-accumulates of a forward pass: 32 px near the stem, few pixels where channels are many
+WORK = 1e6  # multiply-accumulates of a forward pass: 32 px near the stem, few pixels where channels are many
 GROUP = 16  # layers computed in one process
 EXACT = 2**24  # up to here float32 holds every integer
 
