@@ -11,8 +11,11 @@ SOFTSIGN = tl.constexpr(1)
 SIGMOID = tl.constexpr(2)
 ALGEBRAIC = tl.constexpr(3)
 CURVE_CODES: dict[str | None, int] = {
-    None: AFFINE.value, "softsign": SOFTSIGN.value, "sigmoid": SIGMOID.value, "algebraic": ALGEBRAIC.value,
-}  # fmt: skip
+    None: AFFINE.value,
+    "softsign": SOFTSIGN.value,
+    "sigmoid": SIGMOID.value,
+    "algebraic": ALGEBRAIC.value,
+}
 
 
 @triton.jit

@@ -23,9 +23,17 @@ from .triangular import count
 
 @triton.jit
 def _direct_indexing(
-    x, idx, q, x_batch, HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, P: tl.constexpr, ACC: tl.constexpr,
+    x,
+    idx,
+    q,
+    x_batch,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    P: tl.constexpr,
+    ACC: tl.constexpr,
     BLOCK: tl.constexpr,
-):  # fmt: skip
+):
     b = (tl.program_id(0) // P).to(tl.int64)
     p = tl.program_id(0) % P
     i, j = unpack(p, K)

@@ -30,9 +30,20 @@ from .triangular import count
 
 @triton.jit
 def _copy_unselected(
-    idx, dy, dx, first, C: tl.constexpr, HW: tl.constexpr, K: tl.constexpr, KP: tl.constexpr, CHANNEL: tl.constexpr,
-    DY_PIXEL: tl.constexpr, DX_PIXEL: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_HW: tl.constexpr,
-):  # fmt: skip
+    idx,
+    dy,
+    dx,
+    first,
+    C: tl.constexpr,
+    HW: tl.constexpr,
+    K: tl.constexpr,
+    KP: tl.constexpr,
+    CHANNEL: tl.constexpr,
+    DY_PIXEL: tl.constexpr,
+    DX_PIXEL: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+    BLOCK_HW: tl.constexpr,
+):
     c = first + tl.arange(0, BLOCK_C)
     slot = tl.arange(0, KP)
     taken = tl.load(idx + slot, mask=slot < K, other=-1).to(tl.int32)
@@ -46,10 +57,27 @@ def _copy_unselected(
 
 @triton.jit
 def _rows_nchw(
-    x, idx, gate, alpha, weight, dy, dx, dgate, partial, x_batch,
-    HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, P: tl.constexpr, CURVE: tl.constexpr, ACC: tl.constexpr,
-    KP: tl.constexpr, COPIES: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_HW: tl.constexpr,
-):  # fmt: skip
+    x,
+    idx,
+    gate,
+    alpha,
+    weight,
+    dy,
+    dx,
+    dgate,
+    partial,
+    x_batch,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    P: tl.constexpr,
+    CURVE: tl.constexpr,
+    ACC: tl.constexpr,
+    KP: tl.constexpr,
+    COPIES: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+    BLOCK_HW: tl.constexpr,
+):
     b = (tl.program_id(0) // (K + COPIES)).to(tl.int64)
     i = tl.program_id(0) % (K + COPIES)
     x += b * x_batch
@@ -107,10 +135,29 @@ def _rows_nchw(
 
 @triton.jit
 def _pixels_nhwc(
-    x, idx, gate, alpha, weight, dy, dx, dgate, partial, x_batch, X_PIXEL: tl.constexpr,
-    HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, P: tl.constexpr, CURVE: tl.constexpr, ACC: tl.constexpr,
-    KP: tl.constexpr, TILES: tl.constexpr, COPIES: tl.constexpr, BLOCK_C: tl.constexpr, BLOCK_N: tl.constexpr,
-):  # fmt: skip
+    x,
+    idx,
+    gate,
+    alpha,
+    weight,
+    dy,
+    dx,
+    dgate,
+    partial,
+    x_batch,
+    X_PIXEL: tl.constexpr,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    P: tl.constexpr,
+    CURVE: tl.constexpr,
+    ACC: tl.constexpr,
+    KP: tl.constexpr,
+    TILES: tl.constexpr,
+    COPIES: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+):
     b = (tl.program_id(0) // (TILES + COPIES)).to(tl.int64)
     t = tl.program_id(0) % (TILES + COPIES)
     x += b * x_batch

@@ -27,10 +27,25 @@ from .triangular import count
 
 @triton.jit
 def _fold_nchw(
-    x, idx, gate, alpha, weight, bias, y, x_batch,
-    HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, P: tl.constexpr, CURVE: tl.constexpr, ACC: tl.constexpr,
-    TILES: tl.constexpr, COPIES: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_HW: tl.constexpr,
-):  # fmt: skip
+    x,
+    idx,
+    gate,
+    alpha,
+    weight,
+    bias,
+    y,
+    x_batch,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    P: tl.constexpr,
+    CURVE: tl.constexpr,
+    ACC: tl.constexpr,
+    TILES: tl.constexpr,
+    COPIES: tl.constexpr,
+    BLOCK_Q: tl.constexpr,
+    BLOCK_HW: tl.constexpr,
+):
     FOLDS: tl.constexpr = (K // 2) * TILES
     b = (tl.program_id(0) // (FOLDS + COPIES)).to(tl.int64)
     t = tl.program_id(0) % (FOLDS + COPIES)
@@ -76,10 +91,27 @@ def _fold_nchw(
 
 @triton.jit
 def _tile_nhwc(
-    x, idx, gate, alpha, weight, bias, y, x_batch, X_PIXEL: tl.constexpr,
-    HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, P: tl.constexpr, CURVE: tl.constexpr, ACC: tl.constexpr,
-    TILES: tl.constexpr, PAIR_TILES: tl.constexpr, COPIES: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_P: tl.constexpr,
-):  # fmt: skip
+    x,
+    idx,
+    gate,
+    alpha,
+    weight,
+    bias,
+    y,
+    x_batch,
+    X_PIXEL: tl.constexpr,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    P: tl.constexpr,
+    CURVE: tl.constexpr,
+    ACC: tl.constexpr,
+    TILES: tl.constexpr,
+    PAIR_TILES: tl.constexpr,
+    COPIES: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_P: tl.constexpr,
+):
     ACROSS: tl.constexpr = PAIR_TILES + COPIES
     b = (tl.program_id(0) // (TILES * ACROSS)).to(tl.int64)
     t = tl.program_id(0) % ACROSS

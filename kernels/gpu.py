@@ -43,14 +43,23 @@ def expand(
     B, C, H, W = x_BCHW.shape
     y_BCHW = torch.empty(
         (B, C + count(idx_BK.shape[1]), H, W),
-        dtype=x_BCHW.dtype, device=x_BCHW.device, memory_format=memory_format(x_BCHW),
-    )  # fmt: skip
+        dtype=x_BCHW.dtype,
+        device=x_BCHW.device,
+        memory_format=memory_format(x_BCHW),
+    )
     if y_BCHW.numel():
         with _on(x_BCHW):
             fused_forward.launch(
-                regular(x_BCHW), idx_BK.contiguous(), _dense(gate_BK), curve, alpha,
-                weight_P.contiguous(), bias_P.contiguous(), y_BCHW, _acc(x_BCHW),
-            ).run()  # fmt: skip
+                regular(x_BCHW),
+                idx_BK.contiguous(),
+                _dense(gate_BK),
+                curve,
+                alpha,
+                weight_P.contiguous(),
+                bias_P.contiguous(),
+                y_BCHW,
+                _acc(x_BCHW),
+            ).run()
     return y_BCHW
 
 
@@ -70,9 +79,16 @@ def expand_backward(
     dx_BCHW = torch.empty((B, C, H, W), dtype=y_BCHW.dtype, device=y_BCHW.device, memory_format=layout)
     x_BCHW = y_BCHW.contiguous(memory_format=layout)[:, :C]
     run, partial, dgate = fused_backward.launch(
-        dy_BCHW.contiguous(memory_format=layout), x_BCHW, idx_BK.contiguous(), _dense(gate_BK), curve, alpha,
-        weight_P.contiguous(), dx_BCHW, _acc(y_BCHW),
-    )  # fmt: skip
+        dy_BCHW.contiguous(memory_format=layout),
+        x_BCHW,
+        idx_BK.contiguous(),
+        _dense(gate_BK),
+        curve,
+        alpha,
+        weight_P.contiguous(),
+        dx_BCHW,
+        _acc(y_BCHW),
+    )
     if dx_BCHW.numel():
         with _on(y_BCHW):
             run.run()
@@ -101,7 +117,5 @@ def topk_scores(x_BCHW: Tensor, eca_weight: Tensor, k: int, noise_BC: Tensor | N
     idx_BK = torch.empty((B, k), dtype=torch.long, device=x_BCHW.device)
     scores_BC = torch.empty((B, C), dtype=wide, device=x_BCHW.device)
     with _on(x_BCHW):
-        topk.launch(
-            regular(x_BCHW), eca_weight.contiguous(), _dense(noise_BC), idx_BK, scores_BC, _acc(x_BCHW)
-        ).run()  # fmt: skip
+        topk.launch(regular(x_BCHW), eca_weight.contiguous(), _dense(noise_BC), idx_BK, scores_BC, _acc(x_BCHW)).run()
     return scores_BC, idx_BK

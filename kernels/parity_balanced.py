@@ -25,9 +25,18 @@ from .triangular import count
 
 @triton.jit
 def _parity_balanced(
-    x, idx, q, x_batch, HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, P: tl.constexpr, ACC: tl.constexpr,
-    TILES: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    x,
+    idx,
+    q,
+    x_batch,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    P: tl.constexpr,
+    ACC: tl.constexpr,
+    TILES: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     b = (tl.program_id(0) // (K * TILES)).to(tl.int64)
     me = (tl.program_id(0) // TILES) % K
     o = (tl.program_id(0) % TILES) * BLOCK + tl.arange(0, BLOCK)

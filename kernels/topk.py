@@ -23,10 +23,23 @@ from .layout import strides
 
 @triton.jit
 def _topk(
-    x, eca, noise, idx, scores, x_batch, x_channel, x_pixel,
-    HW: tl.constexpr, C: tl.constexpr, K: tl.constexpr, TAPS: tl.constexpr, ACC: tl.constexpr,
-    CP: tl.constexpr, BLOCK_HW: tl.constexpr, BLOCK_C: tl.constexpr,
-):  # fmt: skip
+    x,
+    eca,
+    noise,
+    idx,
+    scores,
+    x_batch,
+    x_channel,
+    x_pixel,
+    HW: tl.constexpr,
+    C: tl.constexpr,
+    K: tl.constexpr,
+    TAPS: tl.constexpr,
+    ACC: tl.constexpr,
+    CP: tl.constexpr,
+    BLOCK_HW: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):
     b = tl.program_id(0).to(tl.int64)
     c = tl.arange(0, CP)
     real = c < C
@@ -55,8 +68,9 @@ def _topk(
     tl.store(idx + b * K + rank, c.to(idx.dtype.element_ty), mask=real & (rank < K))
 
 
-def launch(x_BCHW: Tensor, eca_weight: Tensor, noise_BC: Tensor | None, idx_BK: Tensor, scores_BC: Tensor,
-           acc: Any) -> Launch:  # fmt: skip
+def launch(
+    x_BCHW: Tensor, eca_weight: Tensor, noise_BC: Tensor | None, idx_BK: Tensor, scores_BC: Tensor, acc: Any
+) -> Launch:
     """Fills idx [B, k] and scores [B, C], both dense. Any strides of x whose pixels are evenly spaced."""
     B, C, H, W = x_BCHW.shape
     CP = power_of_two(C)

@@ -20,9 +20,14 @@ RECIPE = {"epochs": 10, "image_size": 64, "train_examples": 1000, "batch_size": 
 
 def a_run(model: str = "net", task: str = "cifar100", **recipe: Any) -> Classification:
     return Classification(
-        scale="cpu", task=task, model=model, variant="base", dataset="cifar100", seed=0,
+        scale="cpu",
+        task=task,
+        model=model,
+        variant="base",
+        dataset="cifar100",
+        seed=0,
         recipe=Recipe.model_validate({**RECIPE, **recipe}),
-    )  # fmt: skip
+    )
 
 
 def put(root: Path, run: Classification, wall_s: float, device: str = "cpu: a processor", **more: Any) -> None:
@@ -46,9 +51,11 @@ def test_the_same_run_takes_what_it_took(tmp_path: Path) -> None:
 
 
 @given(
-    epochs=st.integers(1, 40), examples=st.integers(100, 4000), pixels=st.sampled_from([32, 64, 128]),
+    epochs=st.integers(1, 40),
+    examples=st.integers(100, 4000),
+    pixels=st.sampled_from([32, 64, 128]),
     batch=st.sampled_from([32, 64, 128]),
-)  # fmt: skip
+)
 def test_time_grows_with_epochs_examples_and_pixels_and_memory_with_the_batch(
     epochs: int, examples: int, pixels: int, batch: int
 ) -> None:

@@ -45,8 +45,12 @@ class Workflow:
         self.variables = {name: value for name, value in os.environ.items() if name != preload.VARIABLE}
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKFLOW.format(library=LIBRARY)],
-            cwd=folder, env=self.variables | variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=folder,
+            env=self.variables | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout
         self.socket = self.process.stdout.readline().strip()
 
@@ -54,10 +58,15 @@ class Workflow:
         one_thread = {f"{name}_NUM_THREADS": "1" for name in preload.THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", "hadaptive", "train", code],
-            cwd=cwd or self.folder, env=self.variables | one_thread | {preload.VARIABLE: self.socket} | variables,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, umask=umask,
+            cwd=cwd or self.folder,
+            env=self.variables | one_thread | {preload.VARIABLE: self.socket} | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            umask=umask,
             preexec_fn=answers_ctrl_c,
-        )  # fmt: skip
+        )
 
     def output(self, code: str, **options: str) -> str:
         """What a job prints, which must succeed without a message."""

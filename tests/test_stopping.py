@@ -45,9 +45,14 @@ def test_a_signal_to_the_workflow_alone_reaches_the_trainer(tmp_path: Path, sent
     (tmp_path / "trainer/hadaptive/__init__.py").touch()
     (tmp_path / "trainer/hadaptive/__main__.py").write_text(TRAINER)
     process = subprocess.Popen(
-        [sys.executable, "-c", WORKFLOW], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-c", WORKFLOW],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     assert process.stdout is not None and process.stdout.readline() == "training\n"
     for each in sent:
         process.send_signal(each)

@@ -103,8 +103,9 @@ def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
     assert "64 channels in place of 768" in small and "a small grammar of entailment in place of 10% of MNLI" in small
     assert set(study(models=["bert_6"]).runs) == {
         f"{task}/bert_6/{variant}/seed0"
-        for task in ("sst2", "mnli") for variant in ("base", "ffn_fixed", "ffn_ach", "ffn_two_thirds")
-    }  # fmt: skip
+        for task in ("sst2", "mnli")
+        for variant in ("base", "ffn_fixed", "ffn_ach", "ffn_two_thirds")
+    }
 
 
 def test_absent_data_are_a_reason_not_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

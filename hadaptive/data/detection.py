@@ -85,8 +85,10 @@ class Scenes:
                 image, objects = self.changed[len(boxes) > 0](image, objects)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
         return pixels, {
-            "boxes": objects["boxes"].as_subclass(Tensor), "labels": objects["labels"], "image": torch.tensor(index),
-        }  # fmt: skip
+            "boxes": objects["boxes"].as_subclass(Tensor),
+            "labels": objects["labels"],
+            "image": torch.tensor(index),
+        }
 
     def image(self, index: int) -> Image.Image:
         """An image as RGB. DataError, naming the file, where it cannot be read or is not as large as annotated."""
@@ -118,9 +120,16 @@ class DetectionBatches:
     """
 
     def __init__(
-        self, dataset: Scenes, *, batch_size: int, device: torch.device, seed: int, train: bool, examples: int | None,
+        self,
+        dataset: Scenes,
+        *,
+        batch_size: int,
+        device: torch.device,
+        seed: int,
+        train: bool,
+        examples: int | None,
         workers: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.dataset, self.device, self.seed, self.train, self.workers = dataset, device, seed, train, workers
         whole = len(dataset.known)
         if examples is not None and examples > whole:
@@ -160,9 +169,18 @@ class DetectionBatches:
 
 
 def open_detection(
-    root: Path, split: Literal["train", "test"], *, image_size: int, batch_size: int, device: torch.device,
-    seed: int = 0, train: bool, augment: Augmentation | None = None, examples: int | None = None, workers: int = 0,
-) -> DetectionBatches:  # fmt: skip
+    root: Path,
+    split: Literal["train", "test"],
+    *,
+    image_size: int,
+    batch_size: int,
+    device: torch.device,
+    seed: int = 0,
+    train: bool,
+    augment: Augmentation | None = None,
+    examples: int | None = None,
+    workers: int = 0,
+) -> DetectionBatches:
     """The batches of a split of the data set that `prepare` wrote to `root`.
 
     Raises DataError where it is not prepared, holds no boxes, or has fewer images than `examples`.

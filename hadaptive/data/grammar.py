@@ -68,9 +68,15 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
     train, test = load(name)
     words = sorted({word for each in (*train.sentences, *test.sentences) for part in each for word in part.split()})
     return write_texts(
-        name, destination, train, test, classes=GRAMMARS[name][1], about={}, source="a grammar in hadaptive.data",
+        name,
+        destination,
+        train,
+        test,
+        classes=GRAMMARS[name][1],
+        about={},
+        source="a grammar in hadaptive.data",
         vocabulary=of_pieces([*SPECIAL, *words], "the words of the grammar"),
-    )  # fmt: skip
+    )
 
 
 def load(name: str, train: int = TRAIN, test: int = TEST) -> tuple[Texts, Texts]:

@@ -39,9 +39,16 @@ class Texts:
 
 
 def write_texts(
-    dataset: str, folder: Path, train: Texts, test: Texts, *, classes: list[str], vocabulary: Vocabulary, source: str,
+    dataset: str,
+    folder: Path,
+    train: Texts,
+    test: Texts,
+    *,
+    classes: list[str],
+    vocabulary: Vocabulary,
+    source: str,
     about: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Split, write the arrays as .npy, then the manifest, which it returns. The bytes depend on the data alone.
 
     `about` are further entries of the manifest. Raises DataError for a sentence without a word piece, OSError where the

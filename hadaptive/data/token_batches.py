@@ -59,9 +59,18 @@ class TokenBatches:
     """
 
     def __init__(
-        self, root: Path, manifest: dict[str, Any], split: str, *, word_pieces: int, batch_size: int,
-        device: torch.device, seed: int, train: bool, examples: int | None,
-    ) -> None:  # fmt: skip
+        self,
+        root: Path,
+        manifest: dict[str, Any],
+        split: str,
+        *,
+        word_pieces: int,
+        batch_size: int,
+        device: torch.device,
+        seed: int,
+        train: bool,
+        examples: int | None,
+    ) -> None:
         arrays = open_texts(root, manifest, split)
         self.manifest, self.train, self.seed, self.device = manifest, train, seed, device
         self.num_classes: int = manifest["num_classes"]
@@ -108,9 +117,16 @@ class TokenBatches:
 
 
 def open_tokens(
-    root: Path | str, split: Literal["train", "test"], *, word_pieces: int, batch_size: int,
-    device: torch.device | str = "cpu", seed: int = 0, train: bool, examples: int | None = None,
-) -> TokenBatches:  # fmt: skip
+    root: Path | str,
+    split: Literal["train", "test"],
+    *,
+    word_pieces: int,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    train: bool,
+    examples: int | None = None,
+) -> TokenBatches:
     """Open a split of the set of sentences that `prepare` wrote to `root`.
 
     `word_pieces` is the most an example may have, special ones included; `examples` takes a class-balanced subset of
@@ -122,6 +138,13 @@ def open_tokens(
     if word_pieces < (least := 2 * manifest.get("sentences", 1) + 1):
         raise ValueError(f"word_pieces = {word_pieces}, must be {least} or more")
     return TokenBatches(
-        root, manifest, split, word_pieces=word_pieces, batch_size=batch_size, device=torch.device(device), seed=seed,
-        train=train, examples=examples,
-    )  # fmt: skip
+        root,
+        manifest,
+        split,
+        word_pieces=word_pieces,
+        batch_size=batch_size,
+        device=torch.device(device),
+        seed=seed,
+        train=train,
+        examples=examples,
+    )

@@ -82,6 +82,8 @@ def _image(pixels_HWC: NDArray[np.uint8]) -> dict[str, Any]:
     square = Image.fromarray(pixels_HWC).resize((SHOWN_PX, SHOWN_PX), Image.Resampling.BILINEAR)
     square.save(jpeg, "JPEG", quality=90)
     return {
-        "height": height, "width": width, "pixels_sha256": hashlib.sha256(pixels_HWC.tobytes()).hexdigest(),
+        "height": height,
+        "width": width,
+        "pixels_sha256": hashlib.sha256(pixels_HWC.tobytes()).hexdigest(),
         "shown_jpeg": base64.b64encode(jpeg.getvalue()).decode("ascii"),
-    }  # fmt: skip
+    }

@@ -53,11 +53,13 @@ def point(channels: int, ratio: float, image_size: int) -> dict[str, Any]:
         "ratio": ratio,
         "pointwise": {"n": n, **_counts(ConvNormAct(channels, n), channels, image_size)},
         "ghost": {
-            "n": ghost.out_channels, "s": ghost.out_channels // 2, "kernel": cheap.kernel_size[0],
+            "n": ghost.out_channels,
+            "s": ghost.out_channels // 2,
+            "kernel": cheap.kernel_size[0],
             **_counts(ghost, channels, image_size),
         },
         "ach": {"n": n, "k": ach.k, **_counts(ach, channels, image_size)},
-    }  # fmt: skip
+    }
 
 
 def _counts(module: nn.Module, channels: int, image_size: int) -> dict[str, int]:

@@ -69,8 +69,15 @@ def depth(measure: Measure) -> list[dict[str, Any]]:
     said = measure.settings
     if not said["variants"]:
         return []
-    data = open_batches(said["data"], "test", batch_size=said["images"], train=False,
-                        image_size=said["image_size"], device=torch.device("cpu"), seed=0)  # fmt: skip
+    data = open_batches(
+        said["data"],
+        "test",
+        batch_size=said["images"],
+        train=False,
+        image_size=said["image_size"],
+        device=torch.device("cpu"),
+        seed=0,
+    )
     images, _ = next(iter(data.epoch(0)))
     found = []
     for variant, how in said["variants"].items():

@@ -85,9 +85,13 @@ class FocalSSD(SSD):  # type: ignore[misc]  # torchvision has no types
     ) -> None:
         boxes = DefaultBoxGenerator([list(ASPECT_RATIOS) for _ in STRIDES])
         super().__init__(
-            Pyramid(backbone), boxes, (image_size, image_size), num_classes,
-            detections_per_img=detections_per_image, topk_candidates=1000,
-        )  # fmt: skip
+            Pyramid(backbone),
+            boxes,
+            (image_size, image_size),
+            num_classes,
+            detections_per_img=detections_per_image,
+            topk_candidates=1000,
+        )
         self.gamma, self.alpha = gamma, alpha
         for layer in self.head.classification_head.module_list:
             nn.init.normal_(layer.weight, std=0.01)

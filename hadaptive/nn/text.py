@@ -44,9 +44,18 @@ class TextClassifier(nn.Module):
     """
 
     def __init__(
-        self, name: str, *, classes: int, vocabulary: int, pad: int = 0, feed_forward: str = "bert", width: int = 768,
-        heads: int = 12, k: int | None = None, **ach: Any,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        *,
+        classes: int,
+        vocabulary: int,
+        pad: int = 0,
+        feed_forward: str = "bert",
+        width: int = 768,
+        heads: int = 12,
+        k: int | None = None,
+        **ach: Any,
+    ) -> None:
         super().__init__()
         for what, one, known in (("net", name, tuple(LAYERS)), ("feed-forward layer", feed_forward, FEED_FORWARDS)):
             if one not in known:
@@ -65,10 +74,15 @@ class TextClassifier(nn.Module):
         self.width = width
         self.bert = BertForSequenceClassification(
             BertConfig(
-                vocab_size=vocabulary, hidden_size=width, num_hidden_layers=LAYERS[name], num_attention_heads=heads,
-                intermediate_size=self.middle, num_labels=classes, pad_token_id=pad,
+                vocab_size=vocabulary,
+                hidden_size=width,
+                num_hidden_layers=LAYERS[name],
+                num_attention_heads=heads,
+                intermediate_size=self.middle,
+                num_labels=classes,
+                pad_token_id=pad,
             )  # type: ignore[call-arg]
-        )  # fmt: skip
+        )
         self.layers: list[Any] = []
         if feed_forward == "ach":
             from hadaptive.nn.text_ach import AchIntermediate

@@ -139,4 +139,4 @@ def _training(run: Run, kept: set[str]) -> Job:
     keeps = tuple(file for file in checkpoints if file in kept)
     return Job(
         f"train {run.id}", command, (f"{folder}/record.json",), needs, keeps, code=code_of(run), dataset=run.dataset
-    )  # fmt: skip
+    )

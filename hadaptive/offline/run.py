@@ -120,8 +120,11 @@ def prepare(here: Path, pack: dict[str, Any], work: Path, earlier: Path) -> dict
             folders = [str(work / "data" / dataset), str(project / "data/prepared" / dataset)]
             done = subprocess.run(
                 [sys.executable, "-m", "hadaptive.offline.images", *folders],
-                cwd=project, env=environment, capture_output=True, text=True,
-            )  # fmt: skip
+                cwd=project,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
             if done.returncode:
                 raise Stop(f"{dataset} cannot be unpacked: {last_line(done.stderr)}")
         ready.touch()

@@ -52,9 +52,14 @@ class Running:
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
         os.set_blocking(self._terminal, False)
         self.process = subprocess.Popen(
-            [sys.executable, *job["command"]], cwd=project, env=environment, stdin=subprocess.DEVNULL,
-            stdout=self._file, stderr=other, start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, *job["command"]],
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=other,
+            start_new_session=True,
+        )
         os.close(other)
 
     def look(self) -> int | None:

@@ -85,9 +85,12 @@ def aggregate(results: pd.DataFrame, *by: str) -> dict[tuple[Any, ...], Cell]:
     # deviations from the first result are exact, and so is what is computed of them where all lie near 100%
     shifted = results.assign(edited=results["checksum"] == EDITED, shifted=results["value"] - first)
     numbers = shifted.groupby(list(by), sort=False).agg(
-        mean=("value", "mean"), std=("shifted", "std"), count=("value", "count"), edited=("edited", "any"),
+        mean=("value", "mean"),
+        std=("shifted", "std"),
+        count=("value", "count"),
+        edited=("edited", "any"),
         records=("id", tuple),
-    )  # fmt: skip
+    )
     reasons: dict[tuple[Any, ...], list[tuple[Any, Remark]]] = {}
     for *key, seed, status in results.loc[results["value"].isna(), [*by, "seed", "status"]].itertuples(False, None):
         reasons.setdefault(tuple(key), []).append((seed, Remark.of(status)))

@@ -97,9 +97,17 @@ def _parts(run: Search, whole: Batches, data: Path, device: torch.device) -> tup
     recipe = run.recipe
     if recipe.protocol == "paper":
         test = open_batches(
-            data, "test", image_size=recipe.image_size, batch_size=recipe.batch_size, device=device, seed=run.seed,
-            train=True, pad=0, flip=False, memory_format=layout(recipe),
-        )  # fmt: skip
+            data,
+            "test",
+            image_size=recipe.image_size,
+            batch_size=recipe.batch_size,
+            device=device,
+            seed=run.seed,
+            train=True,
+            pad=0,
+            flip=False,
+            memory_format=layout(recipe),
+        )
         return whole, test
     try:
         return whole.divided(recipe.held_out)

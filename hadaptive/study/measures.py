@@ -83,9 +83,13 @@ def _structure(selection: Selection, runs: Runs) -> Iterator[Measure]:
     variant = _shown(selection, TABLE9_NET)
     options = selection.options(TABLE9_NET, variant)
     yield ModelMeasure(
-        scale=selection.scale, kind="structure", model=TABLE9_NET, variant=variant, options=options,
+        scale=selection.scale,
+        kind="structure",
+        model=TABLE9_NET,
+        variant=variant,
+        options=options,
         settings=LATENCY_INPUT,
-    )  # fmt: skip
+    )
 
 
 def _expansions(selection: Selection, runs: Runs) -> Iterator[Measure]:

@@ -28,10 +28,16 @@ def found_table(selection: Selection) -> TableSpec:
     columns = ("params_m", "flops_m", "top1", "top1_best_on_test")
     rows = [Row(model=S, variant=variant, label="Hadaptive-Net-S", cite="published", has=columns, absent=absent)]
     rows += [
-        Row(model=FOUND, variant=name, label=f"Found in the space of {_title(name)}", published=name, group=1,
-            absent=selection.absent.get(TASK))
+        Row(
+            model=FOUND,
+            variant=name,
+            label=f"Found in the space of {_title(name)}",
+            published=name,
+            group=1,
+            absent=selection.absent.get(TASK),
+        )
         for name in selection.params.search
-    ]  # fmt: skip
+    ]
     return TableSpec(
         table="found",
         scale=selection.scale,
@@ -47,9 +53,15 @@ def _table(selection: Selection, name: str, space: Space) -> TableSpec:
     for number, layer in enumerate(space.layers):
         choose = layer.choose if len(layer.choose) > 1 else []
         rows.append(
-            Row(model=FOUND, variant=str(number), label=str(number), said={"channels": str(layer.out)},
-                underlined=layer.stride == 2, has=tuple(choose))
-        )  # fmt: skip
+            Row(
+                model=FOUND,
+                variant=str(number),
+                label=str(number),
+                said={"channels": str(layer.out)},
+                underlined=layer.stride == 2,
+                has=tuple(choose),
+            )
+        )
     return TableSpec(
         table=name,
         scale=selection.scale,

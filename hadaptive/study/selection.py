@@ -104,9 +104,15 @@ class Selection:
             return ()
         return tuple(
             Search(
-                scale=self.scale, task=name, model="hadaptive_net", variant=variant, dataset=self.search.dataset,
-                seed=seed, space=space, recipe=self.search.recipe,
+                scale=self.scale,
+                task=name,
+                model="hadaptive_net",
+                variant=variant,
+                dataset=self.search.dataset,
+                seed=seed,
+                space=space,
+                recipe=self.search.recipe,
             )
             for variant, space in self.params.search.items()
             for seed in self.search_seeds
-        )  # fmt: skip
+        )

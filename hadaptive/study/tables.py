@@ -15,8 +15,11 @@ from hadaptive.study.selection import Selection
 from hadaptive.tasks import TASKS, TEXT
 
 IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
-    "native": "Native", "direct_indexing": "Direct-Indexing", "parity_balanced": "Parity-Balanced", "fused": "Fused",
-}  # fmt: skip
+    "native": "Native",
+    "direct_indexing": "Direct-Indexing",
+    "parity_balanced": "Parity-Balanced",
+    "fused": "Fused",
+}
 
 
 def tables(experiments: Experiments) -> dict[str, TableSpec]:
@@ -35,11 +38,15 @@ def table4(experiments: Experiments) -> TableSpec:
     absent = None if TABLE4_NET in experiments.params.zoo else f"{TABLE4_NET} is not in the zoo"
     rows = [
         Row(
-            model=TABLE4_NET, variant=name, label=label, published=name, cite="ours" if name == "fused" else "",
+            model=TABLE4_NET,
+            variant=name,
+            label=label,
+            published=name,
+            cite="ours" if name == "fused" else "",
             ours=name == "fused",
         )
         for name, label in IMPLEMENTATIONS.items()
-    ]  # fmt: skip
+    ]
     return TableSpec(
         table="table4",
         scale=experiments.scale,
@@ -92,10 +99,11 @@ def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
     """A table of `layouts`: its rows with a reason where params.yaml lacks one."""
     known = {*selection.image_pairs, *selection.text_pairs}
     rows = [
-        row if (row.model, row.variant) in known
+        row
+        if (row.model, row.variant) in known
         else row.model_copy(update={"absent": f"{row.model}/{row.variant} is not in params.yaml"})
         for row in layout.rows
-    ]  # fmt: skip
+    ]
     needed = sources_of(layout)
     text = tuple(name for name in needed if name in TASKS and TASKS[name] is TEXT)
     found = sources(selection, *(layout.others.get(source, source) for source in needed))

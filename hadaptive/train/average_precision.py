@@ -58,8 +58,13 @@ def evaluate(found: Sequence[Found], there: Sequence[There], num_classes: int) -
             for (x1, y1, x2, y2), score, label in zip(each.boxes, each.scores, each.classes, strict=True)
         ]
         if not rows or not truth.anns:
-            return {"map": 0.0 if truth.anns else None, "map_50": 0.0 if truth.anns else None,
-                    "map_75": 0.0 if truth.anns else None, "miou": None, "matched": 0}  # fmt: skip
+            return {
+                "map": 0.0 if truth.anns else None,
+                "map_50": 0.0 if truth.anns else None,
+                "map_75": 0.0 if truth.anns else None,
+                "miou": None,
+                "matched": 0,
+            }
         judge = COCOeval(truth, truth.loadRes(np.array(rows, np.float64)), "bbox")
         judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
         judge.evaluate()
@@ -78,11 +83,16 @@ def evaluate(found: Sequence[Found], there: Sequence[There], num_classes: int) -
 def _truth(there: Sequence[There], num_classes: int) -> Any:
     truth = COCO()
     objects = [
-        {"image_id": n + 1, "category_id": int(label) + 1, "iscrowd": int(crowd), "area": (x2 - x1) * (y2 - y1),
-         "bbox": [x1, y1, x2 - x1, y2 - y1]}
+        {
+            "image_id": n + 1,
+            "category_id": int(label) + 1,
+            "iscrowd": int(crowd),
+            "area": (x2 - x1) * (y2 - y1),
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+        }
         for n, each in enumerate(there)
         for (x1, y1, x2, y2), label, crowd in zip(each.boxes.tolist(), each.classes, each.crowds, strict=True)
-    ]  # fmt: skip
+    ]
     truth.dataset = {
         "info": {},
         "images": [{"id": n + 1} for n in range(len(there))],

@@ -33,7 +33,7 @@ def loop_ratio(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batches = open_batches(
         data, "train", image_size=image_size, batch_size=64, device=device, train=True, examples=64 * steps
-    )  # fmt: skip
+    )
     torch.manual_seed(0)
     model = create_model(model_name, num_classes=batches.num_classes)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -84,9 +84,15 @@ def splits(recipe: Recipe, seed: int, data: Path, device: torch.device, threads:
         "workers": threads if device.type == "cuda" else 0,  # of an image folder, to keep a GPU fed
     }
     train = open_batches(
-        data, "train", batch_size=recipe.batch_size, train=True, pad=recipe.pad, flip=recipe.flip,
-        examples=recipe.train_examples, **common,
-    )  # fmt: skip
+        data,
+        "train",
+        batch_size=recipe.batch_size,
+        train=True,
+        pad=recipe.pad,
+        flip=recipe.flip,
+        examples=recipe.train_examples,
+        **common,
+    )
     return train, open_batches(data, "test", batch_size=4 * recipe.batch_size, train=False, **common)
 
 

@@ -28,9 +28,7 @@ LR_BATCH = 64  # the batch to which the recipe's learning rate belongs
 SAMPLES, SHOWN = 8, 20  # test images whose best detections the record keeps, for pictures; how many of each
 
 
-def train(
-    run: Detection, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str
-) -> TrainingRecord:  # fmt: skip
+def train(run: Detection, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
     """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
 
     As `classify.train`, with boxes. Raises UserError for what the user can mend, damaged data among it.
@@ -53,11 +51,13 @@ def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, 
         examples=recipe.train_examples,
         **common,
     )
-    test = open_detection(data, "test", batch_size=recipe.batch_size, train=False,
-                             examples=recipe.test_examples, **common)  # fmt: skip
+    test = open_detection(
+        data, "test", batch_size=recipe.batch_size, train=False, examples=recipe.test_examples, **common
+    )
     # as many training images as there are test images, as they are: does it know what it has seen?
-    seen = open_detection(data, "train", batch_size=recipe.batch_size, train=False,
-                             examples=min(train.examples, test.examples), **common)  # fmt: skip
+    seen = open_detection(
+        data, "train", batch_size=recipe.batch_size, train=False, examples=min(train.examples, test.examples), **common
+    )
 
     torch.manual_seed(run.seed)
     model = build(run, len(train.dataset.classes))
@@ -75,9 +75,15 @@ def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, 
     )
     detector = Detector(device, recipe.precision)
     trained = fit(
-        model, optimizer, train, detector.loss, lambda net: detector.evaluate(net, test, "test"), plan,
-        work=work, device=device,
-    )  # fmt: skip
+        model,
+        optimizer,
+        train,
+        detector.loss,
+        lambda net: detector.evaluate(net, test, "test"),
+        plan,
+        work=work,
+        device=device,
+    )
     end, top = trained.history.ending(), trained.history.top()
     known: dict[str, Any] = {}
     if trained.history.curve:
@@ -167,11 +173,15 @@ class Detector:
                 index = int(target["image"])
                 rows, sides_4 = known.objects(index), np.tile(known.sizes[index], 2)
                 best = [
-                    {"box": [round(float(v), 2) for v in box * sides_4], "class": test.dataset.classes[int(label)],
-                     "score": round(float(score), 4)}
-                    for box, label, score in list(zip(each["boxes"].numpy(), each["labels"], each["scores"],
-                                                      strict=True))[:SHOWN]
-                ]  # fmt: skip
+                    {
+                        "box": [round(float(v), 2) for v in box * sides_4],
+                        "class": test.dataset.classes[int(label)],
+                        "score": round(float(score), 4),
+                    }
+                    for box, label, score in list(
+                        zip(each["boxes"].numpy(), each["labels"], each["scores"], strict=True)
+                    )[:SHOWN]
+                ]
                 objects = [
                     {"box": [round(float(v), 2) for v in box], "class": test.dataset.classes[int(label)]}
                     for box, label in zip(known.boxes[rows], known.classes[rows], strict=True)

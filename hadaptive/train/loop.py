@@ -113,9 +113,19 @@ def fit(
             trained: dict[str, float] | None = None
             try:
                 trained = _epoch(
-                    spread, optimizer, train, loss, plan, epoch, device, bar,
-                    begun=begun, pieces=pieces, state=state, asked=asked,
-                )  # fmt: skip
+                    spread,
+                    optimizer,
+                    train,
+                    loss,
+                    plan,
+                    epoch,
+                    device,
+                    bar,
+                    begun=begun,
+                    pieces=pieces,
+                    state=state,
+                    asked=asked,
+                )
                 tested = ranks.from_first(lambda: evaluate(net))
             except (Diverged, RuntimeError) as error:
                 if (reason := failure(error)) is None:

@@ -142,9 +142,11 @@ class State:
     def save(self, begun: Begun | None) -> None:
         """Save between two epochs (`begun` None) or within one."""
         rng = ranks.of_all(self._rng or checkpoint.rng_state(self.device))
-        within = [] if begun is None else ranks.of_all(
-            {**vars(begun), "loss_sum": begun.loss_sum.cpu(), "right": begun.right.cpu()}
-        )  # fmt: skip
+        within = (
+            []
+            if begun is None
+            else ranks.of_all({**vars(begun), "loss_sum": begun.loss_sum.cpu(), "right": begun.right.cpu()})
+        )
         if ranks.first():
             model = self.last if begun is None else checkpoint.weights(self.model)
             whole = {

@@ -64,9 +64,7 @@ def _train(run: Text, data: Path, out: Path, work: Path, device_name: str, threa
         "mid_channels": model.middle,
     }
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    write(
-        run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code
-    )  # fmt: skip
+    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
 
 
 def build(run: Text, batches: TokenBatches) -> TextClassifier:
@@ -74,9 +72,14 @@ def build(run: Text, batches: TokenBatches) -> TextClassifier:
     vocabulary, recipe = batches.manifest["vocabulary"], run.recipe
     try:
         return TextClassifier(
-            run.model, classes=batches.num_classes, vocabulary=vocabulary["size"], pad=vocabulary["pad"],
-            width=recipe.width, heads=recipe.heads, **run.options,
-        )  # fmt: skip
+            run.model,
+            classes=batches.num_classes,
+            vocabulary=vocabulary["size"],
+            pad=vocabulary["pad"],
+            width=recipe.width,
+            heads=recipe.heads,
+            **run.options,
+        )
     except (ValueError, TypeError) as error:
         raise UserError(f"{run.model}, variant {run.variant}: {error}; correct it in params.yaml") from None
 

@@ -20,7 +20,17 @@ def train(
 
     def make(folder: Path) -> None:
         nothing = Trained(History(status=status), {}, {}, 0)
-        write(run, nothing, {}, {}, data=data, out=out, work=folder, device=torch.device(device), threads=threads,
-              code=code)  # fmt: skip
+        write(
+            run,
+            nothing,
+            {},
+            {},
+            data=data,
+            out=out,
+            work=folder,
+            device=torch.device(device),
+            threads=threads,
+            code=code,
+        )
 
     return once(run, data, out, work, f"{code}\0{status}", make)

@@ -55,13 +55,29 @@ def test_a_click_shows_the_run_behind_a_cell(browser: Chrome, made: Made) -> Non
     text = panel(browser).text
     assert text.startswith("Table 7: Hadaptive-Net-S, Top-1 accuracy (%): CIFAR-100")
     value = f"{record['metrics']['top1_last']:.10g}"
-    for said in (value, RUN, "Record as written", "Status\ndone", "Seed\n0", "3 min 12 s", "1.5 GiB",
-                 "recipe.epochs\n3", "recipe.lr\n0.001", "torch\n2.11.0", COMMIT, record["sha256"], "a" * 64,
-                 "Published\n73.57", HOSTILE):  # fmt: skip
+    for said in (
+        value,
+        RUN,
+        "Record as written",
+        "Status\ndone",
+        "Seed\n0",
+        "3 min 12 s",
+        "1.5 GiB",
+        "recipe.epochs\n3",
+        "recipe.lr\n0.001",
+        "torch\n2.11.0",
+        COMMIT,
+        record["sha256"],
+        "a" * 64,
+        "Published\n73.57",
+        HOSTILE,
+    ):
         assert said in text, said
     command = panel(browser).find_element(By.CLASS_NAME, "command").get_attribute("textContent")
-    assert command == (f"uv run snakemake --cores 8 results/demo/{RUN}/record.json --config scale=demo "
-                       "&& uv run hadaptive render table7 --scale demo")  # fmt: skip
+    assert command == (
+        f"uv run snakemake --cores 8 results/demo/{RUN}/record.json --config scale=demo "
+        "&& uv run hadaptive render table7 --scale demo"
+    )
     plots = panel(browser).find_elements(By.CSS_SELECTOR, ".plots svg")
     said = [plot.get_attribute("aria-label") for plot in plots]
     last = record["curve"][-1]["test_top1"]
@@ -91,8 +107,15 @@ def test_the_keyboard_goes_from_cell_to_panel_and_back(browser: Chrome) -> None:
     assert len(browser.find_elements(By.CSS_SELECTOR, "#table7 td[tabindex='0']")) == 1
     browser.execute_script("arguments[0].focus()", first)
     active = browser.switch_to.active_element
-    for key in (Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.END,
-                Keys.ARROW_LEFT):  # fmt: skip
+    for key in (
+        Keys.ARROW_DOWN,
+        Keys.ARROW_DOWN,
+        Keys.ARROW_RIGHT,
+        Keys.ARROW_LEFT,
+        Keys.ARROW_LEFT,
+        Keys.END,
+        Keys.ARROW_LEFT,
+    ):
         active.send_keys(key)
         active = browser.switch_to.active_element
     chosen = cell(browser, "table7", "Hadaptive-Net-S", 5)

@@ -55,8 +55,10 @@ def test_what_cannot_be_written_is_an_error_and_nothing_half_remains(tmp_path: P
     with pytest.raises(OSError, match=r"test_images\.npy"):
         prepare("digits", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "test_images.npy", "train_images.npy", "train_labels.npy",
-    ]  # fmt: skip
+        "test_images.npy",
+        "train_images.npy",
+        "train_labels.npy",
+    ]
 
 
 def test_unknown_names() -> None:

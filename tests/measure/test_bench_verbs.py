@@ -75,8 +75,10 @@ def test_bench_onnx_prints_the_ratios(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(bench_onnx, "onnx_ratios", onnx_ratios)
     assert cli.main(["bench", "onnx", "--runs", "3", "--threads", "1"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "models": ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"], "runs": 3, "threads": 1,
-    }  # fmt: skip
+        "models": ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"],
+        "runs": 3,
+        "threads": 1,
+    }
 
 
 @pytest.mark.slow

@@ -26,8 +26,13 @@ def measure(tmp_path: Path) -> Measure:
         weights = checkpoint.weights(create_model("hadaptive_net_s", 10, norm=norm))
         checkpoint.save(tmp_path / f"{norm}.pt", weights)
         variants[norm] = {"options": {"norm": norm}, "weights": str(tmp_path / f"{norm}.pt")}
-    settings = {"model": "hadaptive_net_s", "images": 8, "image_size": 32, "data": str(tmp_path / "digits"),
-                "variants": variants}  # fmt: skip
+    settings = {
+        "model": "hadaptive_net_s",
+        "images": 8,
+        "image_size": 32,
+        "data": str(tmp_path / "digits"),
+        "variants": variants,
+    }
     return Measure(kind="variance", scale="demo", settings=settings)
 
 

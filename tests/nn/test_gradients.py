@@ -24,11 +24,19 @@ def audited(name: str, *words: str) -> dict[str, Any]:
     if best not in order or order.index(SETS[name][1]) > order.index(best):
         pytest.skip(f"this processor, or ATEN_CPU_CAPABILITY, has no {name}: PyTorch uses {best}")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.nn.gradient_worker", *words], cwd=ROOT, text=True, capture_output=True,
-        env={**os.environ, "ONEDNN_MAX_CPU_ISA": name, "ATEN_CPU_CAPABILITY": SETS[name][0], "OMP_NUM_THREADS": "1",
-             # uninitialised memory holds numbers that spoil a sum, instead of zeros that do not
-             "MALLOC_PERTURB_": "63"},
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.nn.gradient_worker", *words],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={
+            **os.environ,
+            "ONEDNN_MAX_CPU_ISA": name,
+            "ATEN_CPU_CAPABILITY": SETS[name][0],
+            "OMP_NUM_THREADS": "1",
+            # uninitialised memory holds numbers that spoil a sum, instead of zeros that do not
+            "MALLOC_PERTURB_": "63",
+        },
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["cpu"] == SETS[name][1]

@@ -79,9 +79,12 @@ def test_records_checkpoints_states_and_logs_go_where_the_workflow_expects_them(
     unfinished = given.runs["cifar100/starnet_s2/base/seed0"]
     state = state_of(unfinished, code_of(unfinished))
     files = {
-        f"{folder_of(RUN)}/record.json": sealed(training(given)), f"{folder_of(RUN)}/last.pt": b"weights",
-        f"{folder_of(MEASURE)}/record.json": measured, state.as_posix(): b"state", "logs/offline/x.log": b"said",
-    }  # fmt: skip
+        f"{folder_of(RUN)}/record.json": sealed(training(given)),
+        f"{folder_of(RUN)}/last.pt": b"weights",
+        f"{folder_of(MEASURE)}/record.json": measured,
+        state.as_posix(): b"state",
+        "logs/offline/x.log": b"said",
+    }
     merged = merge(archive(tmp_path, files, given))
     assert (merged.records, merged.states, merged.refused) == ([RUN, MEASURE], [unfinished.id], {})
     assert {name: Path(name).read_bytes() for name in files} == files
@@ -115,10 +118,11 @@ def test_what_was_edited_or_damaged_is_refused_and_the_rest_is_taken(given: Stud
     edited = {**json.loads(sealed(training(given))), "status": "diverged at epoch 1"}
     found, unknown = "cifar100/starnet_s2/base/seed0", "cifar100/nothing/base/seed0"
     files = {
-        f"{folder_of(RUN)}/record.json": json.dumps(edited).encode(), f"{folder_of(found)}/record.json": b"{",
+        f"{folder_of(RUN)}/record.json": json.dumps(edited).encode(),
+        f"{folder_of(found)}/record.json": b"{",
         f"{folder_of(unknown)}/record.json": b"{}",
         f"{folder_of(MEASURE)}/record.json": sealed(record.envelope(given.measures[MEASURE], {})),
-    }  # fmt: skip
+    }
     merged = merge(archive(tmp_path, files, given))
     assert merged.records == [MEASURE]
     assert merged.refused[folder_of(RUN)] == "edited by hand" and "no such Run" in merged.refused[folder_of(unknown)]

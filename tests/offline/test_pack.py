@@ -48,8 +48,9 @@ def test_what_settles_most_comes_first(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     after = names.index(trainings[0])
     assert [name for name in names[3:after] if name.startswith("latency")] == [
-        "latency latency/mobilenetv3_small_100/base", "latency latency/hadaptive_net_s/dysoft",
-    ]  # fmt: skip
+        "latency latency/mobilenetv3_small_100/base",
+        "latency latency/hadaptive_net_s/dysoft",
+    ]
     assert names.index("latency latency/starnet_s4/base") > names.index(trainings[-1])
     seeds = [name.rpartition("/")[2] for name in trainings if "/hadaptive_net_s/" in name or "/starnet" in name]
     assert seeds == sorted(seeds), "every training once before the second seed of any"

@@ -85,9 +85,12 @@ def environment() -> dict[str, str]:
 
 def call(folder: Path, *words: str, code: int = 0) -> str:
     done = subprocess.run(
-        ["bash", str(folder / "run.sh"), *words], env=environment(), text=True, stdout=subprocess.PIPE,
+        ["bash", str(folder / "run.sh"), *words],
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    )
     assert done.returncode == code, done.stdout
     return done.stdout
 
@@ -106,8 +109,11 @@ def test_a_failure_is_noted_with_its_reason_and_stops_nothing(packed: Callable[.
     output = call(folder)
     said, members = left(folder)
     assert {name: each["status"] for name, each in said["jobs"].items()} == {
-        "a": "failed", "b": "done", "c": "done", "d": "left",
-    }  # fmt: skip
+        "a": "failed",
+        "b": "done",
+        "c": "done",
+        "d": "left",
+    }
     assert said["jobs"]["a"]["reason"] == "exit code 1: no such thing" in output
     began = {name: float(members[f"logs/offline/{name}.log"].split()[1]) for name in "bc"}
     assert began["c"] < began["b"], "what needs a file waits for it"
@@ -177,9 +183,7 @@ def test_what_does_not_fit_is_left_out_by_name(packed: Callable[..., Path]) -> N
         (lambda folder: (folder / "pack.json").write_text('{"format": 99}'), "has format 99"),
     ],
 )
-def test_what_is_damaged_is_named(
-    packed: Callable[..., Path], change: Callable[[Path], None], message: str
-) -> None:  # fmt: skip
+def test_what_is_damaged_is_named(packed: Callable[..., Path], change: Callable[[Path], None], message: str) -> None:
     folder = packed([job("a", MAKE)])
     change(folder)
     output = call(folder, code=1)

@@ -65,8 +65,11 @@ def a_record(spec: TableSpec, source: str, record_id: str, rng: random.Random) -
     else:
         top1 = rng.uniform(20, 80)
         record["metrics"] = {
-            "top1_last": top1, "top5_last": top1 + 10, "top1_best_on_test": top1 + 1, "train_top1_last": top1 + 5,
-        }  # fmt: skip
+            "top1_last": top1,
+            "top5_last": top1 + 10,
+            "top1_best_on_test": top1 + 1,
+            "train_top1_last": top1 + 5,
+        }
     return record
 
 

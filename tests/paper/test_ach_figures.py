@@ -46,9 +46,10 @@ def test_the_diagram_needs_no_record_and_is_the_same_each_time(tmp_path: Path) -
 
 
 MONTE_CARLO = {
-    "samples": 9, "formula": [{"measured": 1.0, "formula": 1.0, "standard_error": 0.1}],
+    "samples": 9,
+    "formula": [{"measured": 1.0, "formula": 1.0, "standard_error": 0.1}],
     "bound": [{"products": 1.0, "dysoft": 0.5}],
-}  # fmt: skip
+}
 
 
 def record() -> dict[str, Any]:

@@ -123,20 +123,38 @@ def test_counts_are_exact_and_no_demonstration(write: Any, accuracy: Put, tmp_pa
         more = 10**6 if row.variant == "base" else 0
         for record_id in record_ids(given.tables["table5"], row, "complexity"):
             metrics = {"macs_thop": 10**8 + more, "parameters": 10**6, "macs": 10**8}
-            write(tmp_path / "results", {"schema": 1, "id": record_id, "scale": "cpu", "status": "done",
-                                         "metrics": metrics})  # fmt: skip
+            write(
+                tmp_path / "results",
+                {"schema": 1, "id": record_id, "scale": "cpu", "status": "done", "metrics": metrics},
+            )
     found = judged(given, tmp_path)["6"]
     assert [part.verdict for part in found.parts] == [NOISE] * 4 + [HOLDS] * 4
     assert [part.demonstration for part in found.parts] == [True] * 4 + [False] * 4
     assert found.verdict == NOISE and found.demonstration
     star = next(row for row in given.tables["table5"].rows if row.label == "StarNet-S1 (repl.)")
     (record_id,) = record_ids(given.tables["table5"], star, "complexity")
-    write(tmp_path / "results", {"schema": 1, "id": record_id, "scale": "cpu", "status": "done",
-                                 "metrics": {"macs_thop": 101 * 10**6 + 9, "parameters": 9, "macs": 1}})  # fmt: skip
+    write(
+        tmp_path / "results",
+        {
+            "schema": 1,
+            "id": record_id,
+            "scale": "cpu",
+            "status": "done",
+            "metrics": {"macs_thop": 101 * 10**6 + 9, "parameters": 9, "macs": 1},
+        },
+    )
     found = judged(given, tmp_path)["6"]
     assert found.parts[-1].verdict == NOISE and found.parts[-1].because == "202 against 202, counted"
-    write(tmp_path / "results", {"schema": 1, "id": record_id, "scale": "cpu", "status": "done",
-                                 "metrics": {"macs_thop": 102 * 10**6, "parameters": 10**6, "macs": 1}})  # fmt: skip
+    write(
+        tmp_path / "results",
+        {
+            "schema": 1,
+            "id": record_id,
+            "scale": "cpu",
+            "status": "done",
+            "metrics": {"macs_thop": 102 * 10**6, "parameters": 10**6, "macs": 1},
+        },
+    )
     found = judged(given, tmp_path)["6"]
     assert found.verdict == CONTRADICTED and not found.demonstration
     assert statements.contradicted([found]) == ["6"]
@@ -189,8 +207,11 @@ def expansions(folder: Path, write: Any, dearer: float = 1.0, steep: float = 0.0
     """Counts by eqs. 12 to 14 of 8 x 8 pixels, but ACH `dearer` times as dear, or dearer with more channels."""
 
     def point(m: int, n: int) -> dict[str, Any]:
-        counts = {"pointwise": m * n, "ghost": m * (n // 2) + (n - n // 2) * 9,
-                  "ach": (m * m + n - m) * dearer * m**steep}  # fmt: skip
+        counts = {
+            "pointwise": m * n,
+            "ghost": m * (n // 2) + (n - n // 2) * 9,
+            "ach": (m * m + n - m) * dearer * m**steep,
+        }
         others = {"hadamard_products": 0, "flops": 1, "flops_all": 1}
         ways: dict[str, dict[str, Any]] = {
             way: {"n": n, "macs": round(64 * macs), "macs_with_hadamard": round(64 * macs), **others}
@@ -245,9 +266,13 @@ def test_files_say_what_they_are(accuracy: Put, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stand_in", "code"), [(None, 1), ("digits", 0)])
 def test_strict_fails_where_one_is_contradicted_on_real_data(
-    stand_in: str | None, code: int, accuracy: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    stand_in: str | None,
+    code: int,
+    accuracy: Put,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     curves(accuracy, 50.0, 60.0, 40.0)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "spec.json").write_text(spec(stand_in=stand_in).model_dump_json())
@@ -320,8 +345,10 @@ def test_the_regions_of_figure_7_are_counted_by_cells(tmp_path: Path) -> None:
 def test_claim_4_is_a_ratio_of_latencies_beyond_their_spread(tmp_path: Path) -> None:
     def latency(native: float, other: float, iqr: float) -> str:
         parts = {"native": native, "direct_indexing": other, "parity_balanced": other, "fused": other}
-        metrics = {name: {"status": "done", "eager": {"status": "done", "median_ms": ms, "mean_ms": ms, "iqr_ms": iqr}}
-                   for name, ms in parts.items()}  # fmt: skip
+        metrics = {
+            name: {"status": "done", "eager": {"status": "done", "median_ms": ms, "mean_ms": ms, "iqr_ms": iqr}}
+            for name, ms in parts.items()
+        }
         put(tmp_path / "results", {"id": "kernels/table4", "scale": "cpu", "metrics": metrics})
         return judged(spec(), tmp_path)["4"].verdict
 

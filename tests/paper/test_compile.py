@@ -23,8 +23,11 @@ def compiled(tex: str, folder: Path) -> str:
     (folder / "doc.tex").write_text(standalone(tex))
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "doc.tex"],
-        cwd=folder, capture_output=True, text=True, errors="replace",
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     return (folder / "doc.log").read_text(errors="replace")
 
@@ -71,9 +74,13 @@ def test_tables_compile_within_the_page(
 def test_table4_compiles_within_the_page(measured: bool, write: Callable[..., None], tmp_path: Path) -> None:
     rows = [Row(model="l", variant=name, label=name, published=name) for name in ("native", "parity_balanced", "fused")]
     spec = TableSpec(
-        table="table4", scale="demo", demonstration=True, about="batch 1", rows=tuple(rows),
+        table="table4",
+        scale="demo",
+        demonstration=True,
+        about="batch 1",
+        rows=tuple(rows),
         sources={"table4": Source(record="kernels/table4")},
-    )  # fmt: skip
+    )
     part = {"status": "done", "median_ms": 123.456, "mean_ms": 123.456, "iqr_ms": 1.0, "runs": 500}
     ways = {row.variant: {"status": "done", "eager": part, "graph": part, "launches": 1234} for row in rows}
     record = {"schema": 1, "id": "kernels/table4", "scale": "demo", "settings": {"image_size": 224}}

@@ -100,8 +100,10 @@ def pictured(write: Any, tmp_path: Path) -> Path:
                  {"box": [5, 5, 30, 30], "class": "dog", "score": 0.2}]  # fmt: skip
         samples.append({"image": str(image), "found": found, "there": [{"box": [1, 1, 22, 19], "class": "cat"}]})
     samples.append({"image": str(tmp_path / "gone.jpg"), "found": [], "there": []})
-    write(tmp_path / "results", {"schema": 1, "id": FIGURE.records[0], "scale": "cpu", "status": "done",
-                                 "metrics": {"samples": samples}})  # fmt: skip
+    write(
+        tmp_path / "results",
+        {"schema": 1, "id": FIGURE.records[0], "scale": "cpu", "status": "done", "metrics": {"samples": samples}},
+    )
     return tmp_path
 
 

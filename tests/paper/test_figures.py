@@ -22,8 +22,9 @@ def record(**changes: Any) -> dict[str, Any]:
     for panel, row in (("a", "batch"), ("b", "channels")):
         for n in (2, 64):
             for size, a_us, b_us in ((4, 3.0, 1.0), (16, 2.0, 2.0), (32, 1.0, 4.0)):
-                cells[panel].append({row: n, "size": size, "status": "done", "direct_indexing_us": a_us,
-                                     "parity_balanced_us": b_us})  # fmt: skip
+                cells[panel].append(
+                    {row: n, "size": size, "status": "done", "direct_indexing_us": a_us, "parity_balanced_us": b_us}
+                )
     cells["a"][-1] = {"batch": 64, "size": 32, "status": "out of memory"}
     return {"schema": 1, "id": "kernels/figure7", "scale": "gpu", "status": "done",
             "settings": {"fixed_channels": 64, "fixed_batch": 64}, "metrics": {"device": "A GPU", **cells},
@@ -66,8 +67,13 @@ def test_words_say_what_the_figure_shows(write: Any, tmp_path: Path) -> None:
     write(tmp_path / "results", record())
     render_figure(SPEC, tmp_path / "results", tmp_path)
     said = (tmp_path / "figure7.txt").read_text()
-    for words in ("scale gpu", "A GPU", "B is faster in 40% of 5 cells", "-0.60, is at channels 2, size 32",
-                  "1 cell is empty: out of memory"):  # fmt: skip
+    for words in (
+        "scale gpu",
+        "A GPU",
+        "B is faster in 40% of 5 cells",
+        "-0.60, is at channels 2, size 32",
+        "1 cell is empty: out of memory",
+    ):
         assert words in said, said
     _, alt, scale = said.split("\n\n")
     assert alt in (tmp_path / "figure7.png").read_bytes().decode("latin-1") and scale == "Scale: gpu\n"

@@ -90,9 +90,13 @@ def test_without_a_record_it_is_empty_and_says_why(records: tuple[str, ...], tmp
     ],
 )  # fmt: skip
 def test_claim_14(
-    ghost: list[list[int | None]], ours: list[list[int | None]], true: bool | None, said: str, write: Any,
+    ghost: list[list[int | None]],
+    ours: list[list[int | None]],
+    true: bool | None,
+    said: str,
+    write: Any,
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     names = "ab"[: len(ghost)]
     for name, *layers in zip(names, ghost, ours, strict=True):
         write(tmp_path, record(name, *layers, [0, 0, 1, 1]))

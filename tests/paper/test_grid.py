@@ -27,11 +27,9 @@ def spec(name: str, **changes: Any) -> TableSpec:
     """The table as params.yaml derives it, at a scale of real data with three seeds, ImageNet absent."""
     found = Study(config.load(ROOT / "params.yaml")).tables[name]
     sources = {
-        key: source.model_copy(
-            update={"seeds": (0, 1, 2), "stand_in": None} if key.startswith("cifar100") else {}
-        )
+        key: source.model_copy(update={"seeds": (0, 1, 2), "stand_in": None} if key.startswith("cifar100") else {})
         for key, source in found.sources.items()
-    }  # fmt: skip
+    }
     fields = {"scale": "cpu", "demonstration": False, "sources": sources, **changes}
     return TableSpec.model_validate({**found.model_dump(), **fields})
 

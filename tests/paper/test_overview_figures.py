@@ -149,8 +149,10 @@ MODELS = [row.label for row in SPECS["figure1"].table.rows]  # type: ignore[unio
 def table7_spec(stand_in: str | None) -> FigureSpec:
     spec = SPECS["figure1"]
     assert spec.table is not None
-    sources = {name: source.model_copy(update={"stand_in": stand_in if name == "cifar100" else None})
-               for name, source in spec.table.sources.items()}  # fmt: skip
+    sources = {
+        name: source.model_copy(update={"stand_in": stand_in if name == "cifar100" else None})
+        for name, source in spec.table.sources.items()
+    }
     table = spec.table.model_copy(update={"sources": sources, "scale": "cpu"})
     return spec.model_copy(update={"scale": "cpu", "table": table, "demonstration": bool(stand_in)})
 
@@ -178,7 +180,7 @@ def fill(spec: FigureSpec, write: Any, root: Path, labels: list[str], share: flo
 @pytest.mark.parametrize(
     ("labels", "share", "stand_in", "bands"),
     [(MODELS, 1.0, None, 1), (MODELS, 0.5, None, 2), (MODELS[:3], 1.0, "digits", 2)],
-)  # fmt: skip
+)
 def test_figure_1_is_legible_however_much_was_measured(
     labels: list[str], share: float, stand_in: str | None, bands: int, write: Any, tmp_path: Path
 ) -> None:

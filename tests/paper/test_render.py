@@ -308,6 +308,8 @@ def test_compare_shows_means_and_onnx_runtime_s_gpu_latency_and_old_records_lack
     onnx, cpu = cells["latency_gpu_onnx_mean_ms"], cells["latency_cpu_mean_ms"]
     why = [cell.remark for cell in (onnx[new], onnx[older], cpu[older])]
     assert [each and each.text for each in why] == [
-        "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)", "not recorded", "not recorded",
-    ]  # fmt: skip
+        "ONNX Runtime's CUDA provider not installed (package onnxruntime-gpu)",
+        "not recorded",
+        "not recorded",
+    ]
     assert cells["latency_cpu_ms"][older].value is not None, "the rest of an older record is read"

@@ -88,8 +88,12 @@ def test_the_files_are_the_same_table(table: pd.DataFrame, tmp_path: Path, monke
     monkeypatch.chdir(ROOT)
     assert cli.main(["results", "--scale", "cpu", "--out", str(tmp_path)]) == 0
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "results.parquet"), table)
-    written = pd.read_csv(tmp_path / "results.csv", dtype={"seed": "Int64"}, keep_default_na=False, na_values={
-        name: [""] for name in table.columns.difference(["metric"])})  # fmt: skip
+    written = pd.read_csv(
+        tmp_path / "results.csv",
+        dtype={"seed": "Int64"},
+        keep_default_na=False,
+        na_values={name: [""] for name in table.columns.difference(["metric"])},
+    )
     pd.testing.assert_frame_equal(written, table, check_dtype=False)
 
 

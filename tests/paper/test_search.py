@@ -75,8 +75,9 @@ def test_a_table_looks_as_the_papers(results: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["table3", "table10", "table11", "table12"])
 def test_beside_the_published_numbers(table: str, results: Path, tmp_path: Path) -> None:
-    spec = STUDY.tables[table].model_copy(update={"sources": {
-        "search": STUDY.tables[table].sources["search"].model_copy(update={"stand_in": None})}})  # fmt: skip
+    spec = STUDY.tables[table].model_copy(
+        update={"sources": {"search": STUDY.tables[table].sources["search"].model_copy(update={"stand_in": None})}}
+    )
     render(spec, results, tmp_path)
     text = (tmp_path / f"{table}_compare.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \|", line)]

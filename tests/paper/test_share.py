@@ -45,22 +45,35 @@ def facts(tmp_path: Path) -> Facts:
         paths[-1].write_text(json.dumps(a_training(seed, status)))
     manifest = tmp_path / "cifar100/manifest.json"
     manifest.parent.mkdir()
-    manifest.write_text(json.dumps({
-        "counts": {"train": 50000, "test": 10000}, "source": "https://example.org/cifar.tar.gz", "sha256": "ab" * 32,
-        "files": {"train.npy": {"bytes": 150_000_000}},
-    }))  # fmt: skip
+    manifest.write_text(
+        json.dumps(
+            {
+                "counts": {"train": 50000, "test": 10000},
+                "source": "https://example.org/cifar.tar.gz",
+                "sha256": "ab" * 32,
+                "files": {"train.npy": {"bytes": 150_000_000}},
+            }
+        )
+    )
     return gather("cpu", "CIFAR-100, 64 px", False, [*paths, tmp_path / "missing.json"], [manifest])
 
 
 def test_answers_come_from_the_records(facts: Facts) -> None:
     said = text(facts)
     for expected in (
-        "4 checkpoints", "seeds 0, 1, 2", "2 trainings, 1.5 min each on average, 3 min together",
+        "4 checkpoints",
+        "seeds 0, 1, 2",
+        "2 trainings, 1.5 min each on average, 3 min together",
         "3 records: 3 of training; not done: 1: diverged at epoch 3; 1 asked for and not run",
-        "cifar100: 50000 train, 10000 test; from https://example.org/cifar.tar.gz", "Python 3.12.1, torch 2.11.0",
-        "32 MB of checkpoints", "150 MB of prepared data", "epochs 10", "commit 0123456789ab", "scale=cpu",
+        "cifar100: 50000 train, 10000 test; from https://example.org/cifar.tar.gz",
+        "Python 3.12.1, torch 2.11.0",
+        "32 MB of checkpoints",
+        "150 MB of prepared data",
+        "epochs 10",
+        "commit 0123456789ab",
+        "scale=cpu",
         "*not answered*: a DOI is given by an archive",
-    ):  # fmt: skip
+    ):
         assert expected in said, expected
     assert "<b>" not in said and "A \\| &lt;b>GPU" in said, "what a record holds cannot break the table"
     assert "emonstration" not in said and "emonstration" in text(gather("demo", "digits", True, [], []))

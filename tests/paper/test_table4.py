@@ -20,8 +20,13 @@ def spec(**changes: Any) -> TableSpec:
         Row(model="hadaptive_net_l", variant=name, label=name.title(), published=name, cite="ours" * (name == "fused"))
         for name in TIMES
     ]
-    fields = {"table": "table4", "scale": "gpu", "about": "batch 1", "rows": rows,
-              "sources": {"table4": Source(record="kernels/table4")}}  # fmt: skip
+    fields = {
+        "table": "table4",
+        "scale": "gpu",
+        "about": "batch 1",
+        "rows": rows,
+        "sources": {"table4": Source(record="kernels/table4")},
+    }
     return TableSpec(**{**fields, **changes})
 
 

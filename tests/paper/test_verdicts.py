@@ -106,8 +106,9 @@ def searched(margin: float, wobble: float = 0.0) -> Callable[[World], None]:
     """Ghost before layer 10 and DySoft from it on are ahead of all others by `margin` points, give or take by seed."""
 
     def fill(world: World) -> None:
-        (run,) = (run for run in STUDY.runs.values() if isinstance(run, Search) and run.variant == "table3"
-                  and run.seed == 0)  # fmt: skip
+        (run,) = (
+            run for run in STUDY.runs.values() if isinstance(run, Search) and run.variant == "table3" and run.seed == 0
+        )
         for seed in SEEDS:
             ahead = margin + (wobble if seed else -wobble)
             confidence = {}
@@ -118,9 +119,10 @@ def searched(margin: float, wobble: float = 0.0) -> Callable[[World], None]:
                 confidence[str(number)] = {name: rest + ahead * (name == first) for name in names}
             metrics = {"confidence": confidence, "chosen": [layer.choose[0] for layer in run.space.layers]}
             world.records[f"search/table3/seed{seed}"] = {
-                "run": {"space": run.space.model_dump(mode="json")}, "metrics": metrics,
+                "run": {"space": run.space.model_dump(mode="json")},
+                "metrics": metrics,
                 "curve": [{"epoch": 1, "confidence": confidence}],
-            }  # fmt: skip
+            }
 
     return fill
 
@@ -131,10 +133,12 @@ def searched(margin: float, wobble: float = 0.0) -> Callable[[World], None]:
 def implementations(native: float, ours: float, iqr: float) -> Callable[[World], None]:
     def fill(world: World) -> None:
         times = {"native": native, "direct_indexing": ours, "parity_balanced": ours}
-        world.records["kernels/table4"] = {"metrics": {
-            name: {"status": "done", "eager": {"status": "done", "median_ms": ms, "mean_ms": ms, "iqr_ms": iqr}}
-            for name, ms in times.items()
-        }}  # fmt: skip
+        world.records["kernels/table4"] = {
+            "metrics": {
+                name: {"status": "done", "eager": {"status": "done", "median_ms": ms, "mean_ms": ms, "iqr_ms": iqr}}
+                for name, ms in times.items()
+            }
+        }
 
     return fill
 
@@ -159,18 +163,24 @@ GOOD6 = ((15, 15, 18, 16, 20, 24), (60, 60, 64, 62, 66, 70))
 
 
 def detected(map_: Sequence[float], miou: Sequence[float]) -> Callable[[World], None]:
-    return together(*(
-        lambda world, column=column, values=values: world.cells(  # type: ignore[misc]
-            "table6", column, dict(zip(BACKBONES, values, strict=True)))
-        for column, values in (("map_50_95", map_), ("miou", miou))
-    ))  # fmt: skip
+    return together(
+        *(
+            lambda world, column=column, values=values: world.cells(  # type: ignore[misc]
+                "table6", column, dict(zip(BACKBONES, values, strict=True))
+            )
+            for column, values in (("map_50_95", map_), ("miou", miou))
+        )
+    )
 
 
 # Table 7
 PAPER7 = published("table7")
 RANKED7 = dict.fromkeys(PAPER7, 40.0) | {
-    "Hadaptive-Net-S": 50.0, "Hadaptive-Net-M": 55.0, "Hadaptive-Net-L": 60.0, "MobileNetV4-L": 55.0,
-}  # fmt: skip
+    "Hadaptive-Net-S": 50.0,
+    "Hadaptive-Net-M": 55.0,
+    "Hadaptive-Net-L": 60.0,
+    "MobileNetV4-L": 55.0,
+}
 FASTER = {"MobileNetV3-S": 3.0, "Hadaptive-Net-S": 2.0}
 
 
@@ -233,8 +243,9 @@ def expanded(dearer: float) -> Callable[[World], None]:
 
     def fill(world: World) -> None:
         metrics = {
-            "channels": [point(m, 4 * m) for m in (16, 64, 256)], "ratios": [point(64, 64 * r) for r in (4, 8, 16)],
-        }  # fmt: skip
+            "channels": [point(m, 4 * m) for m in (16, 64, 256)],
+            "ratios": [point(64, 64 * r) for r in (4, 8, 16)],
+        }
         world.records["expansions"] = {"metrics": metrics, "settings": {"image_size": 8}}
 
     return fill
@@ -286,8 +297,9 @@ def losses(
         for variant, seeds in (("batchnorm", batchnorm), ("dysoft", dysoft)):
             for seed, each in enumerate(seeds):
                 world.records[f"cifar100/hadaptive_net_s/{variant}/seed{seed}"] = {
-                    "metrics": {}, "curve": [{"test_loss": loss} for loss in each],
-                }  # fmt: skip
+                    "metrics": {},
+                    "curve": [{"test_loss": loss} for loss in each],
+                }
 
     return fill
 
@@ -451,8 +463,12 @@ def test_every_claim_is_tried_in_every_way() -> None:
 def test_claim_8_names_every_model_of_the_paper_s_table() -> None:
     (eight,) = (claim for claim in statements.CLAIMS if claim.number == "8")
     for task in ("cifar100", "imagenet1k"):
-        of_l = {label for each in eight.expects if each.column == f"{task}_top1" and "Hadaptive-Net-L" in each.rows
-                for label in each.rows}  # fmt: skip
+        of_l = {
+            label
+            for each in eight.expects
+            if each.column == f"{task}_top1" and "Hadaptive-Net-L" in each.rows
+            for label in each.rows
+        }
         assert of_l == set(PAPER7)
 
 

@@ -221,10 +221,19 @@ FILES: list[tuple[str, Change, str]] = [
     ("a layer of a billion channels", swap("{out: 32, kernel: 2", "{out: 1000000000, kernel: 2"), f"{LINE}.*out"),
 ]
 for _seeds, _said in {
-    "[0, 0]": "repeat", "[18446744073709551616]": "seeds.0", "[-1]": "seeds.0", "[0.5]": "seeds.0", "[yes]": "seeds",
-    "[.nan]": "seeds.0", "[]": "seeds", "0": "seeds", "{a: 0}": "seeds", "[[0]]": "seeds.0", "[null]": "seeds.0",
+    "[0, 0]": "repeat",
+    "[18446744073709551616]": "seeds.0",
+    "[-1]": "seeds.0",
+    "[0.5]": "seeds.0",
+    "[yes]": "seeds",
+    "[.nan]": "seeds.0",
+    "[]": "seeds",
+    "0": "seeds",
+    "{a: 0}": "seeds",
+    "[[0]]": "seeds.0",
+    "[null]": "seeds.0",
     "[0, 0.0]": "repeat",
-}.items():  # fmt: skip
+}.items():
     FILES.append((f"seeds {_seeds}", swap("seeds: [0]", f"seeds: {_seeds}"), f"{LINE}scales.demo.*{_said}"))
 
 RECIPES: dict[str, type[Recipe | DetectionRecipe | TextRecipe]] = {

@@ -97,8 +97,11 @@ DAMAGES = [
             "half a character": lambda text: text.replace(b'"done"', b'"d\\ud800ne"'),
         }.items()
     ),
-    literal("NaN", "NaN"), literal("Infinity", "-Infinity"), literal("1e999", "1e999"),
-    literal("10**400", "1" + "0" * 400), literal("10**5000", "1" + "0" * 5000),
+    literal("NaN", "NaN"),
+    literal("Infinity", "-Infinity"),
+    literal("1e999", "1e999"),
+    literal("10**400", "1" + "0" * 400),
+    literal("10**5000", "1" + "0" * 5000),
     *at("training", "schema", None, "1", 0, [], 1.5),
     *at("training", "id", None, 7, "cifar100/other/base/seed0", "", LARGE),
     *at("training", "scale", None, []),
@@ -162,7 +165,7 @@ DAMAGES = [
     *at("expansions", "metrics.channels.0.ach", None, {}),
     *at("expansions", "metrics.ratios.0.pointwise.n", 0),
     *at("expansions", "settings.image_size", 0, None),
-]  # fmt: skip
+]
 
 
 def numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

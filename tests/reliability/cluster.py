@@ -65,7 +65,7 @@ class Cluster:
                 "items": [{"metadata": {"name": f"{name}-pod"}, "status": {"containerStatuses": [container]}}]
                 if name not in self.deleted
                 else []
-            }  # fmt: skip
+            }
         if parts[-1] == "log":
             if "previous=True" in query:  # the pod was never restarted
                 return 400, {"kind": "Status", "message": "previous terminated container not found"}

@@ -37,8 +37,11 @@ def shared(fresh: Project, tmp_path: Path) -> Project:
     home.mkdir()
     fresh.environment = {
         "PYTHONPATH": f"{fresh.folder}:{fresh.folder}/profiles/kubernetes",
-        "KUBECONFIG": str(tmp_path / "kubeconfig"), "HADAPTIVE_GPUS": "0", "HOME": str(home), "AWS_SECRET": HIDDEN,
-    }  # fmt: skip
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "HADAPTIVE_GPUS": "0",
+        "HOME": str(home),
+        "AWS_SECRET": HIDDEN,
+    }
     return fresh
 
 
@@ -164,9 +167,12 @@ def test_a_pod_told_to_go_saves_and_the_next_goes_on(shared: Project, tmp_path: 
         words = ["unshare", "--pid", "--fork", "--mount-proc", *container(job)["command"], *container(job)["args"]]
         with (tmp_path / f"pod{len(pods)}").open("w") as printed:
             process = subprocess.Popen(
-                words, cwd="/", stdout=printed, stderr=subprocess.STDOUT,
+                words,
+                cwd="/",
+                stdout=printed,
+                stderr=subprocess.STDOUT,
                 env={"PATH": os.environ["PATH"], "HADAPTIVE_GPUS": ""},
-            )  # fmt: skip
+            )
         pods.append(process)
 
         def ended() -> int | None:

@@ -51,8 +51,14 @@ def small_search(space: Space) -> Callable[..., Search]:
         recipe = {"epochs": 3, "image_size": 32, "batch_size": 16, "train_examples": 96, "flip": False,
                   "lr_architecture": 0.05, **changes}  # fmt: skip
         return Search(
-            scale="test", task="search", model="hadaptive_net", variant="small", dataset="digits", seed=seed,
-            space=space, recipe=SearchRecipe.model_validate(recipe),
-        )  # fmt: skip
+            scale="test",
+            task="search",
+            model="hadaptive_net",
+            variant="small",
+            dataset="digits",
+            seed=seed,
+            space=space,
+            recipe=SearchRecipe.model_validate(recipe),
+        )
 
     return make

@@ -109,9 +109,15 @@ def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
     options = settled(planned, "demo", tmp_path)
     assert [row["op"] for row in options["rows"]] == ["conv", "ghost", "ghost", "ach"]
     run = Classification(
-        scale="demo", task="cifar100", model="hadaptive_net_found", variant="small", options=options, dataset="digits",
-        recipe=classify.Recipe(epochs=1, image_size=32, batch_size=16, train_examples=32, flip=False), seed=0,
-    )  # fmt: skip
+        scale="demo",
+        task="cifar100",
+        model="hadaptive_net_found",
+        variant="small",
+        options=options,
+        dataset="digits",
+        recipe=classify.Recipe(epochs=1, image_size=32, batch_size=16, train_examples=32, flip=False),
+        seed=0,
+    )
     record = classify.train(run, digits, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
     assert record.status == "done" and record.run.options == options
     for seed in (0, 1):

@@ -48,9 +48,7 @@ def train(work: Path, loss: Loss = entropy) -> list[dict[str, Any]]:
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
     optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
     plan = Plan(2, partial(cosine, peak=1e-2, warmup=0.1), limit=100.0, clip=1.0, save_s=0.0)
-    curve = fit(
-        model, optimizer, Points(), loss, assess, plan, work=work, device=torch.device("cpu")
-    ).history.curve  # fmt: skip
+    curve = fit(model, optimizer, Points(), loss, assess, plan, work=work, device=torch.device("cpu")).history.curve
     return [{key: value for key, value in entry.items() if key != "examples_per_s"} for entry in curve]
 
 
@@ -79,9 +77,15 @@ def detect(work: Path) -> list[dict[str, Any]]:
     optimizer = torch.optim.SGD(model.double().parameters(), momentum=0.9)
     plan = Plan(2, partial(cosine, peak=1e-3, warmup=0.1), limit=1e6)
     curve = fit(
-        model, optimizer, Scenes(), Detector(torch.device("cpu"), "fp32").loss, lambda _: {"test_top1": 0.0}, plan,
-        work=work, device=torch.device("cpu"),
-    ).history.curve  # fmt: skip
+        model,
+        optimizer,
+        Scenes(),
+        Detector(torch.device("cpu"), "fp32").loss,
+        lambda _: {"test_top1": 0.0},
+        plan,
+        work=work,
+        device=torch.device("cpu"),
+    ).history.curve
     return [{key: value for key, value in entry.items() if key != "examples_per_s"} for entry in curve]
 
 

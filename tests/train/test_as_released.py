@@ -28,9 +28,15 @@ from tests.search.conftest import SMALL
 
 def a_run(model: str, released: bool = True, **options: Any) -> Classification:
     return Classification(
-        scale="test", task="cifar100", model=model, variant="base", options=options, dataset="digits",
-        recipe=Recipe.model_validate({"image_size": 64, "as_released": released}), seed=0,
-    )  # fmt: skip
+        scale="test",
+        task="cifar100",
+        model=model,
+        variant="base",
+        options=options,
+        dataset="digits",
+        recipe=Recipe.model_validate({"image_size": 64, "as_released": released}),
+        seed=0,
+    )
 
 
 def built(model: str, released: bool = True, **options: Any) -> nn.Module:

@@ -23,8 +23,13 @@ def there(*each: tuple[list[float], int], crowds: int = 0) -> There:
 
 def test_perfect_detections_are_all_of_it() -> None:
     metrics = evaluate([found((BOX, 0.9, 0)), found((BOX, 0.2, 1))], [there((BOX, 0)), there((BOX, 1))], 3)
-    assert metrics == {"map": pytest.approx(100), "map_50": pytest.approx(100), "map_75": pytest.approx(100),
-                       "miou": pytest.approx(100), "matched": 2}  # fmt: skip
+    assert metrics == {
+        "map": pytest.approx(100),
+        "map_50": pytest.approx(100),
+        "map_75": pytest.approx(100),
+        "miou": pytest.approx(100),
+        "matched": 2,
+    }
 
 
 def test_a_shifted_box_counts_at_the_thresholds_below_its_iou() -> None:

@@ -27,9 +27,15 @@ Trainer = Callable[..., dict[str, Any]]
 def small_run(**changes: Any) -> Classification:
     recipe = {"epochs": 3, "image_size": 32, "batch_size": 32, "train_examples": 160, "flip": False, **changes}
     return Classification(
-        scale="test", task="cifar100", model="hadaptive_net_s", variant="dysoft", options={"norm": "dysoft"},
-        dataset="digits", recipe=Recipe(**recipe), seed=0,
-    )  # fmt: skip
+        scale="test",
+        task="cifar100",
+        model="hadaptive_net_s",
+        variant="dysoft",
+        options={"norm": "dysoft"},
+        dataset="digits",
+        recipe=Recipe(**recipe),
+        seed=0,
+    )
 
 
 @pytest.fixture

@@ -26,9 +26,15 @@ SMALL = {
 
 def small_run(model: str = "hadaptive_net_s", options: dict[str, Any] | None = None, **changes: Any) -> Detection:
     return Detection(
-        scale="test", task="coco", model=model, variant="base", options=options or {}, dataset="shapes",
-        recipe=DetectionRecipe(**{**SMALL, **changes}), seed=0,
-    )  # fmt: skip
+        scale="test",
+        task="coco",
+        model=model,
+        variant="base",
+        options=options or {},
+        dataset="shapes",
+        recipe=DetectionRecipe(**{**SMALL, **changes}),
+        seed=0,
+    )
 
 
 @pytest.fixture(scope="module")

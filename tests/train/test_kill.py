@@ -19,9 +19,14 @@ from hadaptive.train import classify
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Classification(
-    scale="test", task="cifar100", model="mobilenetv3_small_100", variant="base", dataset="digits", seed=0,
+    scale="test",
+    task="cifar100",
+    model="mobilenetv3_small_100",
+    variant="base",
+    dataset="digits",
+    seed=0,
     recipe=Recipe(epochs=8, image_size=32, batch_size=16, train_examples=96),
-)  # fmt: skip
+)
 
 
 def ended(folder: Path, words: str, sent: signal.Signals, after_s: float) -> tuple[int, str]:
@@ -31,7 +36,7 @@ def ended(folder: Path, words: str, sent: signal.Signals, after_s: float) -> tup
     with log.open("w") as file:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=file, stderr=subprocess.STDOUT
-        )  # fmt: skip
+        )
     while words not in log.read_text() and process.poll() is None:
         time.sleep(0.02)
     time.sleep(after_s)

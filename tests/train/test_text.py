@@ -26,9 +26,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_run(task: str = "sst2", feed_forward: str = "bert", **changes: Any) -> Text:
     recipe = {"width": 32, "heads": 2, "word_pieces": 32, "lr": 2e-3, "train_examples": 300, **changes}
     return Text(
-        scale="test", task=task, model="bert_6", variant="base", options={"feed_forward": feed_forward},
-        dataset={"sst2": "sentiment", "mnli": "entailment"}[task], recipe=TextRecipe(**recipe), seed=0,
-    )  # fmt: skip
+        scale="test",
+        task=task,
+        model="bert_6",
+        variant="base",
+        options={"feed_forward": feed_forward},
+        dataset={"sst2": "sentiment", "mnli": "entailment"}[task],
+        recipe=TextRecipe(**recipe),
+        seed=0,
+    )
 
 
 def go(run: Text, data: Path, folder: Path) -> dict[str, Any]:

@@ -33,18 +33,31 @@ class Project:
     def run(self, command: str, ok: bool = True) -> str:
         """Run a shell command there; its output. With `ok` it must succeed, without it must fail."""
         done = subprocess.run(
-            command, shell=True, cwd=self.folder, env=self._env(), text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self._env(),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         assert (done.returncode == 0) is ok, f"{command} exited {done.returncode}:\n{done.stdout[-6000:]}"
         return done.stdout
 
     def start(self, command: str) -> subprocess.Popen[str]:
         """Start a shell command there, in a process group of its own."""
         return subprocess.Popen(
-            command, shell=True, cwd=self.folder, env=self._env(), text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self._env(),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def _env(self) -> dict[str, str]:
         tools = Path(sys.executable).parent

@@ -85,10 +85,12 @@ class Problem:
         )
         learned = torch.float32 if self.what != "forward" else dtype
         grads = {
-            "x": x_BCHW, "gate": torch.ones(self.batch, s.k, device=device),
+            "x": x_BCHW,
+            "gate": torch.ones(self.batch, s.k, device=device),
             "alpha": torch.full((1,), 0.5, device=device, dtype=learned),
-            "weight": normal(s.pairs).to(learned), "bias": normal(s.pairs).to(learned),
-        }  # fmt: skip
+            "weight": normal(s.pairs).to(learned),
+            "bias": normal(s.pairs).to(learned),
+        }
         if self.what != "forward":
             grads = {name: t.requires_grad_() for name, t in grads.items()}
         return {**grads, "idx": normal(self.batch, s.channels).topk(s.k).indices, "dy": dy_BCHW}
@@ -98,9 +100,14 @@ class Problem:
 
         def expand() -> Tensor:
             return kernels.expand(
-                given["x"], given["idx"], given["gate"] if self.what != "forward" else None, alpha=given["alpha"],
-                weight_P=given["weight"], bias_P=given["bias"], implementation=implementation,
-            )  # fmt: skip
+                given["x"],
+                given["idx"],
+                given["gate"] if self.what != "forward" else None,
+                alpha=given["alpha"],
+                weight_P=given["weight"],
+                bias_P=given["bias"],
+                implementation=implementation,
+            )
 
         forward: Callable[[], Tensor] = torch.compile(expand, dynamic=False) if compiled else expand
         wanted = [given[name] for name in ("x", "gate", "alpha", "weight", "bias")]

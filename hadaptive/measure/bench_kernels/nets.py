@@ -37,9 +37,7 @@ def deployed(
     return inference_form(model, device).to(memory_format=LAYOUTS[layout]), image
 
 
-def gpu_latency(
-    clock: GpuClock, model: nn.Module, image: torch.Tensor, *, runs: int, warmup: int
-) -> dict[str, Any]:  # fmt: skip
+def gpu_latency(clock: GpuClock, model: nn.Module, image: torch.Tensor, *, runs: int, warmup: int) -> dict[str, Any]:
     """Latency of `model(image)` in milliseconds, float32, device idle before each: `eager`, and as one CUDA `graph`.
 
     Each part has the keys of `summary`, or a status with the reason; `launches` is how many a forward pass makes.
@@ -55,9 +53,11 @@ def gpu_latency(
 
         eager, graph = (attempt(timed, captured) for captured in (False, True))
         return {
-            "status": eager["status"], "eager": eager, "graph": graph,
+            "status": eager["status"],
+            "eager": eager,
+            "graph": graph,
             "launches": attempt(clock.launches, lambda: model(image)),
-        }  # fmt: skip
+        }
 
 
 def gpu_latencies(

@@ -43,9 +43,7 @@ def table4(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf)
         if time.monotonic() > end:
             return LATE
         given = {"num_classes": settings["num_classes"], "options": settings["options"]}
-        model, image = deployed(
-            build(settings["model"], implementation, **given), clock.device, settings["image_size"]
-        )  # fmt: skip
+        model, image = deployed(build(settings["model"], implementation, **given), clock.device, settings["image_size"])
         return gpu_latency(clock, model, image, runs=settings["runs"], warmup=settings["warmup"])
 
     return {name: attempt(latency, name) for name in IMPLEMENTATIONS}

@@ -80,8 +80,12 @@ def gpu_phases(report: Report, clock: GpuClock, sizes: Sizes, ways: Ways = GPU_W
     largest = max(shapes, key=lambda shape: shape.size**2 * (shape.channels + shape.pairs))
     growing = [4**n for n in range(1, 8) if 4**n <= 4 * sizes.batch]
     report.phase("gpu", "elements", 0.06, expansion("forward", growing, dtypes, eager, [largest]))
-    report.phase("gpu", "training_nets", 0.15, lambda: training_steps(
-        clock, sizes.nets, sizes.image_size, sizes.batch, eager, sizes.rounds))  # fmt: skip
+    report.phase(
+        "gpu",
+        "training_nets",
+        0.15,
+        lambda: training_steps(clock, sizes.nets, sizes.image_size, sizes.batch, eager, sizes.rounds),
+    )
 
 
 def cpu_phases(report: Report, clock: CpuClock, sizes: Sizes, ways: Ways = CPU_WAYS) -> None:
@@ -97,11 +101,19 @@ def cpu_phases(report: Report, clock: CpuClock, sizes: Sizes, ways: Ways = CPU_W
     report.phase("cpu", "latency", 0.1, lambda: cpu_latencies(clock, sizes.nets, sizes.image_size, eager, sizes.rounds))
     report.phase("cpu", "training", 0.4, expansion("training"))
     report.phase("cpu", "forward", 0.3, expansion("forward"))
-    report.phase("cpu", "training_nets", 0.2, lambda: training_steps(
-        clock, sizes.nets, min(64, sizes.image_size), sizes.batch, eager, sizes.rounds))  # fmt: skip
+    report.phase(
+        "cpu",
+        "training_nets",
+        0.2,
+        lambda: training_steps(clock, sizes.nets, min(64, sizes.image_size), sizes.batch, eager, sizes.rounds),
+    )
 
 
 def _gpu(clock: GpuClock) -> dict[str, Any]:
     has = torch.cuda.get_device_properties(clock.device)
-    return {"gpu": has.name, "gpu_multiprocessors": has.multi_processor_count, "gpu_memory_bytes": has.total_memory,
-            "cuda": torch.version.cuda}  # fmt: skip
+    return {
+        "gpu": has.name,
+        "gpu_multiprocessors": has.multi_processor_count,
+        "gpu_memory_bytes": has.total_memory,
+        "cuda": torch.version.cuda,
+    }

@@ -39,9 +39,17 @@ def describe(files: Iterable[Path], facts: Facts, out_dir: Path) -> Path:
     )
     crate.datePublished = max((each.finished for each in facts.records if each.finished), default="1970-01-01")
     crate.license = crate.add(
-        ContextEntity(crate, LICENSE, {"@type": "CreativeWork", "name": "Apache License 2.0", "url": LICENSE,
-                                       "description": "of the software and of what it made; data are their owners'"})
-    )  # fmt: skip
+        ContextEntity(
+            crate,
+            LICENSE,
+            {
+                "@type": "CreativeWork",
+                "name": "Apache License 2.0",
+                "url": LICENSE,
+                "description": "of the software and of what it made; data are their owners'",
+            },
+        )
+    )
     _paper(crate)
     made = []
     for path in sorted(files):
@@ -88,9 +96,11 @@ def _action(crate: ROCrate, facts: Facts, made: list[object]) -> None:
     inputs = []
     for name, manifest in facts.manifests.items():
         about = {
-            "@type": "Dataset", "name": name, "description": f"from {manifest.get('source', 'an unnamed source')}",
+            "@type": "Dataset",
+            "name": name,
+            "description": f"from {manifest.get('source', 'an unnamed source')}",
             "identifier": f"sha256:{manifest.get('sha256', 'unknown')}",
-        }  # fmt: skip
+        }
         inputs.append(crate.add(ContextEntity(crate, f"#data-{name}", about)))
     action = ContextEntity(crate, "#run", {"@type": "CreateAction", "name": f"scale {facts.scale}"})
     action["description"] = f"snakemake --config scale={facts.scale}; on {', '.join(facts.environments('processor'))}"

@@ -35,9 +35,13 @@ def write(spec: BundleSpec, out_dir: Path) -> Path:
         (folder / "paper.tex").write_text(document(spec, out_dir, folder), encoding="utf-8")
         done = subprocess.run(
             ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
-            cwd=folder, capture_output=True, text=True, errors="replace", timeout=600,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=600,
             env=_environment(),
-        )  # fmt: skip
+        )
         if done.returncode:
             raise UserError(f"LaTeX stopped: {_complaint(done.stdout)}")
         with atomic(out_dir / files.PDF) as temporary:

@@ -70,8 +70,9 @@ class Table:
     data: dict[str, Any]
 
 
-def table(name: str, called: str, frame: Frame, compared: Frame | None, record: Callable[[str], tuple[int, bool]]
-          ) -> Table:  # fmt: skip
+def table(
+    name: str, called: str, frame: Frame, compared: Frame | None, record: Callable[[str], tuple[int, bool]]
+) -> Table:
     """The table of a frame. `record` gives a record's number on the page, and whether it was edited by hand."""
     cells: list[dict[str, Any]] = []
     commands: dict[str, int] = {}

@@ -55,8 +55,9 @@ def _judged(record: ExpansionsRecord) -> Iterator[Finding]:
     yield _linear(ratios)
     spans = {way: [ratio(point, way) for point in points] for way in ("ach", "ghost")}
     below = all(ach < ghost for ach, ghost in zip(*spans.values(), strict=True))
-    because = ", ".join(f"{name} {min(spans[way]):.3f} to {max(spans[way]):.3f}"
-                        for way, name in (("ach", "ACH"), ("ghost", "Ghost")))  # fmt: skip
+    because = ", ".join(
+        f"{name} {min(spans[way]):.3f} to {max(spans[way]):.3f}" for way, name in (("ach", "ACH"), ("ghost", "Ghost"))
+    )
     yield Finding(BELOW, below, f"{because} of a pointwise convolution")
 
 

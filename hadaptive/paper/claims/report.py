@@ -48,8 +48,9 @@ def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
     rows.insert(1, [":--"] * len(rows[0]))
     parts = []
     for each in judged:
-        parts.append(f"\n**{markdown(each.claim.number)}** {markdown(each.claim.statement)} "
-                     f"({markdown(each.claim.source)}).\n")  # fmt: skip
+        parts.append(
+            f"\n**{markdown(each.claim.number)}** {markdown(each.claim.statement)} ({markdown(each.claim.source)}).\n"
+        )
         for part in (*each.parts, *each.beside):
             paper = f"; the paper's numbers: {part.paper}" if part.paper else ""
             verdict = marked(part.verdict, part.demonstration)

@@ -186,8 +186,13 @@ def lines(judged: Sequence[Judged]) -> Iterator[list[str]]:
     """The claims as a table with a head, a line each."""
     yield ["claim", "source", "verdict", "paper's numbers", "statement"]
     for each in judged:
-        yield [each.claim.number, each.claim.source, marked(each.verdict, each.demonstration), each.paper or "-",
-               each.claim.statement]  # fmt: skip
+        yield [
+            each.claim.number,
+            each.claim.source,
+            marked(each.verdict, each.demonstration),
+            each.paper or "-",
+            each.claim.statement,
+        ]
 
 
 def marked(verdict: str, demonstration: bool) -> str:

@@ -24,18 +24,34 @@ def canvas(ax: Axes, width: float, height: float) -> None:
 
 
 def box(
-    ax: Axes, x: float, y: float, width: float, height: float, text: str, *, colour: str = style.INK,
-    faint: bool = False, strong: bool = False, size: float = 6.5, **words: Any,
-) -> None:  # fmt: skip
+    ax: Axes,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    text: str,
+    *,
+    colour: str = style.INK,
+    faint: bool = False,
+    strong: bool = False,
+    size: float = 6.5,
+    **words: Any,
+) -> None:
     """A rounded box about (x, y) with words in it; `faint` is dashed and grey, `strong` has a thicker line."""
     edge = style.LINE if faint else colour
     ax.add_patch(
         FancyBboxPatch(
-            (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.08",
-            edgecolor=edge, facecolor=style.tint(edge), linewidth=1.0 if strong else LINE_PT, zorder=2,
+            (x - width / 2, y - height / 2),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            edgecolor=edge,
+            facecolor=style.tint(edge),
+            linewidth=1.0 if strong else LINE_PT,
+            zorder=2,
             linestyle=DASHES if faint else "-",
         )
-    )  # fmt: skip
+    )
     written = "#AAAAAA" if faint else style.INK
     ax.text(x, y, text, ha="center", va="center", fontsize=size, color=written, zorder=3, linespacing=1.15, **words)
 
@@ -66,6 +82,7 @@ def channels(ax: Axes, x: float, bottom: float, width: float, height: float, col
     parted = "white" if len(colours) <= MANY else None
     for n, colour in enumerate(colours):
         y = bottom + height - (n + 1) * each
-        ax.add_patch(Rectangle((x, y), width, each, facecolor=colour, edgecolor=parted or colour, linewidth=0.15,
-                               zorder=2))  # fmt: skip
+        ax.add_patch(
+            Rectangle((x, y), width, each, facecolor=colour, edgecolor=parted or colour, linewidth=0.15, zorder=2)
+        )
     ax.add_patch(Rectangle((x, bottom), width, height, fill=False, edgecolor=style.INK, linewidth=LINE_PT, zorder=3))

@@ -51,8 +51,10 @@ def _ghost(of: Callable[..., Any]) -> Formula:
 
 
 FORMULAS: dict[str, Formula] = {
-    "pointwise": operations.pointwise, "ghost": _ghost(operations.ghost), "ach": operations.ach,
-}  # fmt: skip
+    "pointwise": operations.pointwise,
+    "ghost": _ghost(operations.ghost),
+    "ach": operations.ach,
+}
 RATIO_FORMULAS: dict[str, tuple[tuple[Look, Formula], ...]] = {  # way -> (line style, ratio)
     "ghost": (
         ("-", _ghost(operations.ghost_ratio)),
@@ -67,9 +69,11 @@ RATIO_FORMULAS: dict[str, tuple[tuple[Look, Formula], ...]] = {  # way -> (line 
     ),
 }
 LINES: dict[Look, str] = {
-    "-": "by eqs. 12-14, corrected 15, 17", "--": "eqs. 15, 17 as printed", ":": "eqs. 16, 18 (short)",
+    "-": "by eqs. 12-14, corrected 15, 17",
+    "--": "eqs. 15, 17 as printed",
+    ":": "eqs. 16, 18 (short)",
     "-.": "section 4.1: 1/m",
-}  # fmt: skip
+}
 
 
 def draw(spec: FigureSpec, results_root: Path, sweep: Sweep) -> Drawn:
@@ -123,10 +127,19 @@ def _marks(ax: Axes, points: list[Point], sweep: Sweep, value: Callable[[Point, 
     import seaborn  # brings pandas: only where marks are drawn
 
     seaborn.scatterplot(
-        _frame(points, sweep, value, ways), x="place", y="value", hue="way", style="way", legend=False, ax=ax, s=16,
-        palette={way: LOOKS[way][0] for way in ways}, markers={way: LOOKS[way][1] for way in ways}, zorder=3,
+        _frame(points, sweep, value, ways),
+        x="place",
+        y="value",
+        hue="way",
+        style="way",
+        legend=False,
+        ax=ax,
+        s=16,
+        palette={way: LOOKS[way][0] for way in ways},
+        markers={way: LOOKS[way][1] for way in ways},
+        zorder=3,
         linewidth=0.4,
-    )  # fmt: skip
+    )
     ax.set_xlabel(sweep.label)
     ax.set_ylabel("")
 
@@ -186,7 +199,7 @@ def _legend(made: Any) -> None:
     marks = [
         Line2D([], [], color=colour, marker=mark, linestyle="", markersize=4, label=f"{WAYS[way]}, counted")
         for way, (colour, mark) in LOOKS.items()
-    ]  # fmt: skip
+    ]
     lines = [Line2D([], [], color=style.INK, linestyle=look, linewidth=0.8, label=text) for look, text in LINES.items()]
     made.legend(handles=[*marks, *lines], loc="outside lower center", ncols=4, frameon=False, fontsize=6.5)
 
@@ -195,10 +208,9 @@ def _alt(spec: FigureSpec, points: list[Point], sweep: Sweep) -> str:
     """What the figure shows, in words, from the numbers in it."""
     first, last = points[0], points[-1]
     over = {
-        "channels": f"from {first.channels} to {last.channels} input channels, each expanded about "
-                    f"{first.ratio} times",
+        "channels": f"from {first.channels} to {last.channels} input channels, each expanded about {first.ratio} times",
         "ratios": f"{first.channels} input channels, expanded about {first.ratio} to {last.ratio} times",
-    }[sweep.metric]  # fmt: skip
+    }[sweep.metric]
     said = [
         f"Three plots of operations, {over}: multiply-accumulates (Hadamard products among them), all floating-point "
         "operations, and multiply-accumulates over those of a pointwise convolution. Marks are counted, solid lines "

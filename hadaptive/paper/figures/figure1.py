@@ -153,10 +153,17 @@ def _draw(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...]) ->
                 over = 2 * (way == "measured") + 4 * mine[0].ours
                 look: dict[str, Any] = {"linestyle": "-"} if way == "measured" else {"linestyle": ":"}
                 ax.plot(
-                    *zip(*places, strict=True), color=colour, marker=mark, markersize=MARK_PT + mine[0].ours,
-                    linewidth=LINE_PT * (1 + mine[0].ours), markerfacecolor=colour if way == "measured" else "white",
-                    markeredgewidth=0.7, markeredgecolor=colour, zorder=3 + over, **look,
-                )  # fmt: skip
+                    *zip(*places, strict=True),
+                    color=colour,
+                    marker=mark,
+                    markersize=MARK_PT + mine[0].ours,
+                    linewidth=LINE_PT * (1 + mine[0].ours),
+                    markerfacecolor=colour if way == "measured" else "white",
+                    markeredgewidth=0.7,
+                    markeredgecolor=colour,
+                    zorder=3 + over,
+                    **look,
+                )
     if not any(panel.places(way) for way in band):
         style.empty(ax, "nothing published, nothing run")
 
@@ -171,17 +178,30 @@ def _name(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...], la
     every = [place for way in band for place in panel.places(way)]
     lines = [
         sorted(place for model in panel.models if model.family == family and (place := getattr(model, way)) is not None)
-        for family in families for way in band
-    ]  # fmt: skip
+        for family in families
+        for way in band
+    ]
     lines = [line for line in lines if len(line) > 1]
     textalloc.allocate(
-        ax, [x for _, (x, _) in named], [y for _, (_, y) in named], [model.short for model, _ in named],
-        x_scatter=[x for x, _ in every], y_scatter=[y for _, y in every], textsize=style.SMALL,
-        x_lines=[[x for x, _ in line] for line in lines], y_lines=[[y for _, y in line] for line in lines],
+        ax,
+        [x for _, (x, _) in named],
+        [y for _, (_, y) in named],
+        [model.short for model, _ in named],
+        x_scatter=[x for x, _ in every],
+        y_scatter=[y for _, y in every],
+        textsize=style.SMALL,
+        x_lines=[[x for x, _ in line] for line in lines],
+        y_lines=[[y for _, y in line] for line in lines],
         textcolor=[_look(model.family, families)[0] for model, _ in named],
-        linecolor=[_look(model.family, families)[0] for model, _ in named], linewidth=0.4, margin=0.012,
-        min_distance=0.02, max_distance=0.25, nbr_candidates=400, avoid_label_lines_overlap=True, zorder=10,
-    )  # fmt: skip
+        linecolor=[_look(model.family, families)[0] for model, _ in named],
+        linewidth=0.4,
+        margin=0.012,
+        min_distance=0.02,
+        max_distance=0.25,
+        nbr_candidates=400,
+        avoid_label_lines_overlap=True,
+        zorder=10,
+    )
 
 
 def _shown(model: Model, band: tuple[str, ...]) -> Place | None:
@@ -194,9 +214,14 @@ def _legend(made: Figure, families: list[str], panels: list[Panel], data: str | 
         colour, mark = _look(family, families)
         handles.append(Line2D([], [], color=colour, marker=mark, markersize=MARK_PT, linewidth=LINE_PT, label=family))
     made.legend(
-        handles=handles, loc="outside lower center", ncols=min(4, len(families)), frameon=False, fontsize=6.5,
-        title="\n".join(textwrap.wrap(_key(panels, data), 120)), title_fontsize=6.5,
-    )  # fmt: skip
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(4, len(families)),
+        frameon=False,
+        fontsize=6.5,
+        title="\n".join(textwrap.wrap(_key(panels, data), 120)),
+        title_fontsize=6.5,
+    )
 
 
 def _key(panels: list[Panel], data: str | None) -> str:
@@ -225,14 +250,17 @@ def _alt(spec: FigureSpec, panels: list[Panel], data: str | None) -> str:
     """What the figure shows, in words, from the numbers in it."""
     said = [
         f"Two plots of top-1 accuracy, one mark a model, families joined by lines: against {panels[0].title} and "
-        f"against {panels[1].title}, both logarithmic.", _key(panels, data),
-    ]  # fmt: skip
+        f"against {panels[1].title}, both logarithmic.",
+        _key(panels, data),
+    ]
     for way in WAYS:
         places = [(model.label, *getattr(model, way)) for model in panels[0].models if getattr(model, way)]
         if places:
             best = max(places, key=lambda place: place[2])
             least = min(places, key=lambda place: place[1])
-            said.append(f"{way.capitalize()}: the most accurate is {best[0]}, {best[2]:.2f}% at {best[1]:.0f} M; the "
-                        f"cheapest {least[0]}, {least[2]:.2f}% at {least[1]:.0f} M.")  # fmt: skip
+            said.append(
+                f"{way.capitalize()}: the most accurate is {best[0]}, {best[2]:.2f}% at {best[1]:.0f} M; the "
+                f"cheapest {least[0]}, {least[2]:.2f}% at {least[1]:.0f} M."
+            )
     marked = "Demonstration, not a result. " if spec.demonstration else ""
     return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."

@@ -26,9 +26,12 @@ SIDE = 1.8  # of the triangle of products
 BOX, WIDE, WIDEST = 1.05, 1.35, 1.9  # boxes
 UNCHOSEN = "#D5D9DD"
 NAMES = {
-    "EcaScore": "ECA", "LearnedScore": "learned score", "EvaluationScore": "evaluation net",
-    "BatchNorm2d": "batch norm", "Identity": "not normalised",
-}  # fmt: skip
+    "EcaScore": "ECA",
+    "LearnedScore": "learned score",
+    "EvaluationScore": "evaluation net",
+    "BatchNorm2d": "batch norm",
+    "Identity": "not normalised",
+}
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
@@ -40,9 +43,10 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     title = f"Figure 2: the adaptive cross-Hadamard module, at scale {spec.scale}"
     layers = [] if isinstance(record, Remark) else record.metrics.layers
     found = [
-        (n, layer.expansion) for n, layer in enumerate(layers)
+        (n, layer.expansion)
+        for n, layer in enumerate(layers)
         if isinstance(layer, BottleneckLayer) and isinstance(layer.expansion, AchExpansion)
-    ]  # fmt: skip
+    ]
     if not found:
         why = record.text if isinstance(record, Remark) else "the net has no such module"
         style.empty(ax, why)
@@ -65,8 +69,9 @@ def labels(ach: AchExpansion, size: int) -> dict[str, str]:
         kernel = f"\nkernel {ach.score_kernel}" if ach.score_kernel else ""
         said["score"] = NAMES.get(ach.score, ach.score) + kernel
         said["choice"] = {
-            "gumbel": "training: Gumbel top-k\ninference: top-k", "topk": "top-k",
-        }.get(ach.selection, ach.selection)  # fmt: skip
+            "gumbel": "training: Gumbel top-k\ninference: top-k",
+            "topk": "top-k",
+        }.get(ach.selection, ach.selection)
     said["selected"] = f"k = {k}" if ach.score else f"the first {k}"
     if ach.product_of != "normalised":
         said["selected"] += ", not\nnormalised"
@@ -98,8 +103,13 @@ def _module(ax: Axes, ach: AchExpansion, said: dict[str, str]) -> None:
             diagram.box(ax, x, MIDDLE, BOX, 0.7, said[name], colour=style.COLOURS[0])
             end = x + BOX / 2
     norm = 9.1
-    for start, stop in ((end, MIXED), (MIXED + STACK, SELECTED), (SELECTED + STACK, TRIANGLE),
-                        (TRIANGLE + 0.53 * SIDE, norm - WIDE / 2), (norm + WIDE / 2, OUTPUT)):  # fmt: skip
+    for start, stop in (
+        (end, MIXED),
+        (MIXED + STACK, SELECTED),
+        (SELECTED + STACK, TRIANGLE),
+        (TRIANGLE + 0.53 * SIDE, norm - WIDE / 2),
+        (norm + WIDE / 2, OUTPUT),
+    ):
         diagram.arrow(ax, [(start, MIDDLE), (stop, MIDDLE)])
     diagram.box(ax, norm, MIDDLE, WIDE, 0.7, said["norm"], colour=style.OURS)
     around = [(MIXED + STACK / 2, bottom), (MIXED + STACK / 2, BELOW), (OUTPUT + STACK / 2, BELOW)]

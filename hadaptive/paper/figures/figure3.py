@@ -67,10 +67,14 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     _key(axes[len(VARIATIONS)])
     rows = [["panel", "variant", "gone", "instead"]]
     rows += [
-        [each.title, each.variant, "; ".join(STEPS[name].text for name in each.gone),
-         "; ".join(f"{text} for {STEPS[name].text}" for name, text in each.instead.items())]
+        [
+            each.title,
+            each.variant,
+            "; ".join(STEPS[name].text for name in each.gone),
+            "; ".join(f"{text} for {STEPS[name].text}" for name, text in each.instead.items()),
+        ]
         for each in VARIATIONS
-    ]  # fmt: skip
+    ]
     return Drawn(
         made, f"Figure 3: components of the adaptive cross-Hadamard module, at scale {spec.scale}", _alt(), rows
     )

@@ -19,8 +19,12 @@ LAYERS, LAYER = 4.35, 1.9  # middle and height of the row of layers
 KEY = 2.72
 INSIDE = (1.9, 0.75)  # heights of the two bottlenecks shown from inside
 COLOURS = {"CNA": style.COLOURS[0], "Ghost": style.COLOURS[2], "ACH": style.OURS, "FN": style.INK}
-KINDS = {"CNA": "convolution, norm, activation", "Ghost": "bottleneck with Ghost", "ACH": "bottleneck with ACH",
-         "FN": "fully connected"}  # fmt: skip
+KINDS = {
+    "CNA": "convolution, norm, activation",
+    "Ghost": "bottleneck with Ghost",
+    "ACH": "bottleneck with ACH",
+    "FN": "fully connected",
+}
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
@@ -114,8 +118,15 @@ def _row(ax: Axes, layers: list[Layer], named: list[tuple[str, list[Layer]]], im
             diagram.box(ax, x, LAYERS, wide, LAYER, label(layer), colour=COLOURS[kind(layer)], size=6.5, rotation=90)
             if not isinstance(layer, HeadLayer) and layer.stride > 1:
                 ax.plot([x], [top + 0.14], marker="v", markersize=3.2, color=style.INK)
-            ax.text(x, flow, str(layer.out), ha="center", va="center", fontsize=6,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
+            ax.text(
+                x,
+                flow,
+                str(layer.out),
+                ha="center",
+                va="center",
+                fontsize=6,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            )
 
 
 def _bottleneck(ax: Axes, layer: BottleneckLayer, y: float) -> None:

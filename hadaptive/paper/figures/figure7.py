@@ -104,9 +104,13 @@ def _heatmap(ax: Axes, each: Panel, limit: float) -> Any:
         style.empty(ax, *each.reasons)
         return None
     image = ax.imshow(
-        np.ma.masked_invalid(each.values), cmap=style.diverging(), vmin=-limit, vmax=limit, origin="lower",
+        np.ma.masked_invalid(each.values),
+        cmap=style.diverging(),
+        vmin=-limit,
+        vmax=limit,
+        origin="lower",
         aspect="auto",
-    )  # fmt: skip
+    )
     for axis, numbers in ((ax.xaxis, each.sizes), (ax.yaxis, each.rows)):
         places = _ticks(numbers)
         axis.set_ticks(places, [str(numbers[place]) for place in places])
@@ -134,8 +138,10 @@ def _key(panels: list[Panel]) -> str:
 
 def _alt(spec: FigureSpec, panels: list[Panel], titles: list[str]) -> str:
     """What the figure shows, in words, from the numbers in it."""
-    said = ["Two heatmaps of the normalised difference of runtimes, (A - B) / (A + B), A direct-indexing, B "
-            "parity-balanced: red where A is slower, blue where B is slower."]  # fmt: skip
+    said = [
+        "Two heatmaps of the normalised difference of runtimes, (A - B) / (A + B), A direct-indexing, B "
+        "parity-balanced: red where A is slower, blue where B is slower."
+    ]
     for each, title in zip(panels, titles, strict=True):
         values = each.values[np.isfinite(each.values)]
         if not values.size:

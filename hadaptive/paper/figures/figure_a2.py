@@ -40,8 +40,9 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
             Line2D([], [], color=style.COLOURS[n], marker=style.MARKS[n], markersize=2.5, label=text)
             for n, text in enumerate(LABELS.values())
         ]
-        lines += [Line2D([], [], color=style.FAINT, linestyle=look, label=f"{text} normalisation")
-                  for look, text in LOOKS]  # fmt: skip
+        lines += [
+            Line2D([], [], color=style.FAINT, linestyle=look, label=f"{text} normalisation") for look, text in LOOKS
+        ]
         made.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
     rows = [["state", "variant", "layer", *(f"{part}_{name}" for part in PARTS for name in NUMBERS)]]
     rows += [
@@ -106,7 +107,9 @@ def _alt(spec: FigureSpec, layers: list[Depth], why: str) -> str:
                 medians = [median for median, _, _ in spreads if median is not None]
                 greatest = [most for _, _, most in spreads if most is not None]
                 if medians and greatest:
-                    said.append(f"{title}, {when} {label}: medians {min(medians):.2g} to {max(medians):.2g}, the "
-                                f"greatest channel {max(greatest):.2g}.")  # fmt: skip
+                    said.append(
+                        f"{title}, {when} {label}: medians {min(medians):.2g} to {max(medians):.2g}, the "
+                        f"greatest channel {max(greatest):.2g}."
+                    )
     marked = "Demonstration, not a result. " if spec.demonstration else ""
     return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."

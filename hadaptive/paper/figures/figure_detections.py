@@ -91,9 +91,16 @@ def _panel(ax: Axes, sample: Sample) -> list[list[str]]:
         if place is not None:
             taken.append(place)
             ax.text(
-                place[0], place[3], text, fontsize=5, color="#FFFFFF", ha="left", va="bottom", clip_on=True,
+                place[0],
+                place[3],
+                text,
+                fontsize=5,
+                color="#FFFFFF",
+                ha="left",
+                va="bottom",
+                clip_on=True,
                 bbox={"facecolor": FOUND, "edgecolor": "none", "pad": 0.6},
-            )  # fmt: skip
+            )
     name = Path(sample.image).name
     kinds: tuple[tuple[str, Sequence[Detected]], ...] = (("annotated", sample.there), ("detected", drawn))
     return [
@@ -106,7 +113,7 @@ def _panel(ax: Axes, sample: Sample) -> list[list[str]]:
         ]
         for what, boxes in kinds
         for each in boxes
-    ]  # fmt: skip
+    ]
 
 
 def _free(

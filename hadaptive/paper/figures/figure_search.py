@@ -55,8 +55,10 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         _strip(strip, name, space, curve)
         rows += _numbers(name, space, curve, len(records))
         said.append(f"{name}: at the end {_ends(curve)}.")
-    alt = f"{marked}Small panels, one a layer, of stacked shares over epochs. {' '.join(said)} Scale {spec.scale}: " \
-          f"{spec.about}."  # fmt: skip
+    alt = (
+        f"{marked}Small panels, one a layer, of stacked shares over epochs. {' '.join(said)} Scale {spec.scale}: "
+        f"{spec.about}."
+    )
     return Drawn(made, f"Confidence over the epochs of the architecture search at scale {spec.scale}", alt, rows)
 
 
@@ -94,9 +96,19 @@ def _strip(strip: SubFigure, name: str, space: Space, curve: Curve) -> None:
         for side in ax.spines.values():
             side.set_linewidth(0.3)
     handles = [Patch(color=colour, label=_label(space.candidates[each])) for each, colour in colours.items()]
-    strip.legend(handles=handles, loc="outside upper center", ncols=len(handles) + 1, frameon=False, fontsize=6,
-                 title=f"{_title(name)}: {space.about}", title_fontsize=6.5, handlelength=1, handleheight=0.8,
-                 columnspacing=1, borderaxespad=0.1)  # fmt: skip
+    strip.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=len(handles) + 1,
+        frameon=False,
+        fontsize=6,
+        title=f"{_title(name)}: {space.about}",
+        title_fontsize=6.5,
+        handlelength=1,
+        handleheight=0.8,
+        columnspacing=1,
+        borderaxespad=0.1,
+    )
 
 
 def _title(name: str) -> str:

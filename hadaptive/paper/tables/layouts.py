@@ -40,8 +40,15 @@ class Layout:
     variants: dict[str, str] = field(default_factory=dict)
 
 
-def _top1(key: str = "top1", title: str = "Top-1", source: str = "cifar100", over: str = "", best: bool = True,
-          arrow: bool = False, published: str = "") -> tuple[Column, ...]:  # fmt: skip
+def _top1(
+    key: str = "top1",
+    title: str = "Top-1",
+    source: str = "cifar100",
+    over: str = "",
+    best: bool = True,
+    arrow: bool = False,
+    published: str = "",
+) -> tuple[Column, ...]:
     """Top-1 accuracy after the last epoch; in the CSV alone the best on test (the authors' protocol) and on train."""
     return (
         Column(key, title, source, "top1_last", unit="%", over=over, best=best, arrow=arrow, spread=True,
@@ -51,16 +58,20 @@ def _top1(key: str = "top1", title: str = "Top-1", source: str = "cifar100", ove
     )  # fmt: skip
 
 
-def _counts(key: str = "flops_m", unit: str = "M", factor: float = 2e-6, digits: int = 0, arrow: bool = False
-            ) -> tuple[Column, ...]:  # fmt: skip
+def _counts(
+    key: str = "flops_m", unit: str = "M", factor: float = 2e-6, digits: int = 0, arrow: bool = False
+) -> tuple[Column, ...]:
     """Parameters and FLOPs; in the CSV alone the other conventions."""
     more = ("macs", "hadamard_products", "flops", "flops_all")
     return (
         Column("params_m", "Params", "complexity", "parameters", 1e-6, "M", arrow=arrow),
         Column(key, "FLOPs", "complexity", "macs_thop", factor, unit, digits=digits, arrow=arrow),
-        *(Column(f"{metric}_m", "", "complexity", metric, 1e-6, shown=False)
-          for metric in more if f"{metric}_m" != key),
-    )  # fmt: skip
+        *(
+            Column(f"{metric}_m", "", "complexity", metric, 1e-6, shown=False)
+            for metric in more
+            if f"{metric}_m" != key
+        ),
+    )
 
 
 _THOP = (
@@ -82,10 +93,15 @@ def _ticks(*keys: str) -> tuple[Column, ...]:
 def _ablation(keys: tuple[str, ...], model: str, *rows: tuple[str, str, str, str]) -> tuple[Row, ...]:
     """Rows of (variant, label, ticks as 1 and 0, name in the published table)."""
     return tuple(
-        Row(model=model, variant=variant, label=label, published=name,
-            said={key: "✓" for key, tick in zip(keys, ticks, strict=True) if tick == "1"})
+        Row(
+            model=model,
+            variant=variant,
+            label=label,
+            published=name,
+            said={key: "✓" for key, tick in zip(keys, ticks, strict=True) if tick == "1"},
+        )
         for variant, label, ticks, name in rows
-    )  # fmt: skip
+    )
 
 
 _FIGURE3 = ("pointwise", "eca", "learnable", "dysoft")
@@ -109,8 +125,15 @@ def _pairs(replaced: str, *models: tuple[str, str], v1: tuple[str, ...] = ()) ->
         rows.append(Row(model=model, variant="base", label=label, group=group))
         rows.append(Row(model=model, variant="repl", label=name, group=group))
         if model in v1:
-            rows.append(Row(model=model, variant="repl_v1", label=f"{label} ({replaced}, {V1_MODULE})",
-                            published=name, group=group))  # fmt: skip
+            rows.append(
+                Row(
+                    model=model,
+                    variant="repl_v1",
+                    label=f"{label} ({replaced}, {V1_MODULE})",
+                    published=name,
+                    group=group,
+                )
+            )
     return tuple(rows)
 
 
@@ -136,10 +159,16 @@ def _v1_nets() -> tuple[Row, ...]:
          ("mobilenetv4_conv_medium", "MobileNetV4-M"), ("mobilenetv4_conv_large", "MobileNetV4-L")),
     )  # fmt: skip
     return tuple(
-        Row(model=model, variant="v1" if model.startswith("hadaptive") else "base", label=label, group=group,
-            ours=model.startswith("hadaptive"))
-        for group, nets in enumerate((small, middle, large), start=1) for model, label in nets
-    )  # fmt: skip
+        Row(
+            model=model,
+            variant="v1" if model.startswith("hadaptive") else "base",
+            label=label,
+            group=group,
+            ours=model.startswith("hadaptive"),
+        )
+        for group, nets in enumerate((small, middle, large), start=1)
+        for model, label in nets
+    )
 
 
 def _bert() -> tuple[Row, ...]:
@@ -147,10 +176,16 @@ def _bert() -> tuple[Row, ...]:
     kinds = (("ffn_fixed", "FFN, fixed channels", "FFN (fixed channel)"), ("ffn_ach", "ACH", "ACH Module"),
              ("ffn_two_thirds", "FFN, two thirds", "FFN"), ("base", "FFN", "FFN"))  # fmt: skip
     return tuple(
-        Row(model=f"bert_{layers}", variant=variant, label=f"BERT-{layers}: {label}",
-            published=f"BERT-{layers},{name}", group=layers)
-        for layers in (6, 12) for variant, label, name in kinds
-    )  # fmt: skip
+        Row(
+            model=f"bert_{layers}",
+            variant=variant,
+            label=f"BERT-{layers}: {label}",
+            published=f"BERT-{layers},{name}",
+            group=layers,
+        )
+        for layers in (6, 12)
+        for variant, label, name in kinds
+    )
 
 
 LAYOUTS: dict[str, Layout] = {

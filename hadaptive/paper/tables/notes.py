@@ -8,8 +8,11 @@ from hadaptive.paper.cells import Cell
 from hadaptive.paper.tables.frame import Note, Records
 
 TASKS = {
-    "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1k", "sst2": "SST-2", "mnli": "MNLI's matched validation set",
-}  # fmt: skip
+    "cifar100": "CIFAR-100",
+    "imagenet1k": "ImageNet-1k",
+    "sst2": "SST-2",
+    "mnli": "MNLI's matched validation set",
+}
 DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "Mobile"}
 MACS = (  # in captions, of the counts that Table 7 calls FLOPs
     "FLOPs are multiply-accumulates of convolutions and linear layers, as in the paper's Table 7; norms, activations, "

@@ -27,10 +27,19 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     records, digits = Records(spec, results_root), DIGITS.get(spec.table, 0)
     layers = Column("channels", "Channels", role="said")
     columns = [
-        Column(head.key, head.title, SOURCE, f"confidence.{{variant}}.{head.key}", over=head.over, digits=digits,
-               best_of_row=True, percent=True, spread=True)
+        Column(
+            head.key,
+            head.title,
+            SOURCE,
+            f"confidence.{{variant}}.{head.key}",
+            over=head.over,
+            digits=digits,
+            best_of_row=True,
+            percent=True,
+            spread=True,
+        )
         for head in spec.heads
-    ]  # fmt: skip
+    ]
     frame = Frame(
         stem=spec.table,
         spec=spec,
@@ -72,8 +81,10 @@ def _notes(records: Records) -> Iterator[Note]:
     if reached["count"]:
         spread = f" ± {reached['std']:.2f}" if reached["count"] > 1 else ""
         where = "the stand-in data" if spec.source(SOURCE).stand_in else "CIFAR-100"
-        yield Note(SOURCE, f"Top-1 of the preferred net, as it comes out of the search, on {where}: "
-                           f"{reached['mean']:.2f}{spread}%.")  # fmt: skip
+        yield Note(
+            SOURCE,
+            f"Top-1 of the preferred net, as it comes out of the search, on {where}: {reached['mean']:.2f}{spread}%.",
+        )
 
 
 def _open(spec: TableSpec) -> bool:
@@ -117,9 +128,12 @@ def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         Note("complexity", notes.MACS, in_caption=True),
         *notes.counted(records, "training form"),
         *notes.accuracy(records, "cifar100", cells["top1"]),
-        Note(SOURCE, "In the search: top-1 of the preferred net with the search's own weights. Seeds agree: how often "
-                     "two seeds choose the same candidate."),
-    ]  # fmt: skip
+        Note(
+            SOURCE,
+            "In the search: top-1 of the preferred net with the search's own weights. Seeds agree: how often "
+            "two seeds choose the same candidate.",
+        ),
+    ]
     frame = Frame(
         stem=spec.table,
         spec=spec,

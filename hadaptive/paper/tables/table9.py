@@ -60,10 +60,14 @@ def _unknown(net: Row, why: Remark) -> tuple[list[Row], dict[str, list[Cell]]]:
 def _layers(net: Row, record: StructureRecord) -> tuple[list[Row], dict[str, list[Cell]]]:
     layers = record.metrics.layers
     rows = [
-        Row(model=net.model, variant=net.variant, label=str(layer.layer),
-            said={"module": layer.module, "arguments": arguments(as_published(layer))})
+        Row(
+            model=net.model,
+            variant=net.variant,
+            label=str(layer.layer),
+            said={"module": layer.module, "arguments": arguments(as_published(layer))},
+        )
         for layer in layers
-    ]  # fmt: skip
+    ]
     cells = {
         column.key: [
             Cell(getattr(layer, column.metric) * column.factor, n=1, records=(record.id,), edited=record.edited)

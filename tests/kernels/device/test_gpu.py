@@ -80,8 +80,9 @@ def test_outputs_over_2_to_the_31_elements(cases: SimpleNamespace, layout: str) 
     y = kernels.expand(x, idx, curve=None, implementation="fused")
     assert torch.equal(y[-1], y[0])
     want = reference.expand(x[:1].double(), idx[:1], None, None, None, *torch.ones(2, 120, device="cuda").double())
-    torch.testing.assert_close(y[-1:].double() + torch.cat([x.new_zeros(C), x.new_ones(120)])[:, None, None], want,
-                               rtol=2e-3, atol=2e-3)  # fmt: skip
+    torch.testing.assert_close(
+        y[-1:].double() + torch.cat([x.new_zeros(C), x.new_ones(120)])[:, None, None], want, rtol=2e-3, atol=2e-3
+    )
     dx = torch.autograd.grad(y, x, y.detach())[0]
     assert torch.equal(dx[-1], dx[0])
 

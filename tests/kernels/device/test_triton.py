@@ -63,9 +63,12 @@ def test_fused_matches_float64_for_tokens(cases: SimpleNamespace) -> None:
 def test_the_papers_schemes_match_float64(cases: SimpleNamespace, scheme: str, layout: str) -> None:
     for shape in ((3, 7, 7, 7, 3), (1, 17, 1, 5, 16), (2, 5, 36, 36, 2)):
         q = cases.make(shape, layout=layout, device=DEVICE)
-        cases.check(q, lambda x, idx, gate, curve, alpha, weight, bias: kernels.expand(
-            x, idx, gate, curve=curve, alpha=alpha, weight_P=weight, bias_P=bias, implementation=scheme
-        ))  # fmt: skip
+        cases.check(
+            q,
+            lambda x, idx, gate, curve, alpha, weight, bias: kernels.expand(
+                x, idx, gate, curve=curve, alpha=alpha, weight_P=weight, bias_P=bias, implementation=scheme
+            ),
+        )
 
 
 @pytest.mark.parametrize("implementation", ["fused", *SCHEMES])
@@ -118,8 +121,9 @@ def test_every_output_is_written_and_nothing_beside_it(
         return buffer[64:-64].as_strided(like.shape, like.stride(), 64)
 
     monkeypatch.setattr(torch, "empty", poisoned)
-    y = kernels.expand(q.x, q.idx, q.gate, alpha=q.alpha, weight_P=q.weight, bias_P=q.bias,
-                       implementation=implementation)  # fmt: skip
+    y = kernels.expand(
+        q.x, q.idx, q.gate, alpha=q.alpha, weight_P=q.weight, bias_P=q.bias, implementation=implementation
+    )
     if implementation == "fused":
         torch.ops.hadaptive.expand_backward(q.dy, y, q.idx, q.gate, "softsign", q.alpha, q.weight)
     monkeypatch.undo()

@@ -20,9 +20,17 @@ def test_a_measured_cell(made: Made) -> None:
     run = "cifar100/hadaptive_net_s/dysoft/seed0"
     record = json.loads(made.record(run).read_text())
     said = say(made, "table7", "Hadaptive-Net-S", "cifar100_top1")
-    for words in ("Table 7, Hadaptive-Net-S, Top-1 accuracy (%) CIFAR-100, scale demo", "Demonstration, not a result.",
-                  f"{record['metrics']['top1_last']:.10g}", "published: 73.57", f"{run}: done", "metrics: top1_last",
-                  "(PyTorch AVX2, oneDNN AVX512_CORE), commit", "as written", "uv run snakemake "):  # fmt: skip
+    for words in (
+        "Table 7, Hadaptive-Net-S, Top-1 accuracy (%) CIFAR-100, scale demo",
+        "Demonstration, not a result.",
+        f"{record['metrics']['top1_last']:.10g}",
+        "published: 73.57",
+        f"{run}: done",
+        "metrics: top1_last",
+        "(PyTorch AVX2, oneDNN AVX512_CORE), commit",
+        "as written",
+        "uv run snakemake ",
+    ):
         assert words in said, words
     assert "here minus paper" not in said, "stand-in data differ from nothing"
     assert say(made, "table7", "hadaptive_net_s/dysoft", "cifar100_top1") == said

@@ -140,8 +140,13 @@ def test_an_edited_record_is_marked(copy: Made) -> None:
 def test_scales_are_never_mixed(copy: Made) -> None:
     other = study(scale="cpu").bundle
     with pytest.raises(ValidationError, match=r"one scale, demo; not of it: table7 \(cpu\)"):
-        type(copy.spec)(scale="demo", about="", figures={}, claims=copy.spec.claims,
-                        tables={**copy.spec.tables, "table7": other.tables["table7"]})  # fmt: skip
+        type(copy.spec)(
+            scale="demo",
+            about="",
+            figures={},
+            claims=copy.spec.claims,
+            tables={**copy.spec.tables, "table7": other.tables["table7"]},
+        )
     contents = gather(other, copy.results, copy.out)
     assert contents.measured == 0 and contents.outputs == [] and contents.records == []
     assert "Table 7: the files were not made at scale cpu" in contents.left_out
@@ -154,8 +159,10 @@ def test_one_leftover_is_left_out_and_said(copy: Made) -> None:
     (copy.out / "figure7.txt").write_text("Figure 7\n\nOf yesterday.\n\nScale: cpu\n")
     (copy.out / "table1.md").unlink()
     contents, (_, archive) = page.write(copy.spec, copy.results, copy.out)
-    assert contents.left_out == ["Table 1: the files were not made at scale demo",
-                                 "Figure 7: the files were not made at scale demo"]  # fmt: skip
+    assert contents.left_out == [
+        "Table 1: the files were not made at scale demo",
+        "Figure 7: the files were not made at scale demo",
+    ]
     names = {name.rpartition("/")[2] for name in zipfile.ZipFile(archive).namelist()}
     assert "figure7.pdf" not in names and "table1.tex" not in names and {"table2.tex", "index.html"} <= names
 
