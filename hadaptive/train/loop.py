@@ -1,7 +1,7 @@
 """The training loop: every Run of every task goes through `fit`, top to bottom.
 
 What varies comes in: the model, an optimiser, batches by epoch, a loss, an evaluation. What never varies is here: the
-schedule, checkpoints and resuming to the same bits (`state`), divergence as a result, too little memory (`pieces`),
+schedule, checkpoints and bit-for-bit resuming (`state`), divergence as a result, too little memory (`pieces`),
 several processes (`ranks`), being asked to stop (`stop`), progress, the curve.
 """
 

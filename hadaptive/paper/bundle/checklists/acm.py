@@ -24,7 +24,7 @@ def sections(facts: Facts) -> dict[str, list[tuple[str, Answer]]]:
             ("Run-time environment", answers.software(facts)),
             ("Hardware", answers.hardware(facts)),
             ("Run-time state", "latencies are measured one after the other, with nothing of the workflow beside them"),
-            ("Execution", f"`{command}`; a killed run goes on where it was with the same command"),
+            ("Execution", f"`{command}`; an interrupted run resumes where it stopped with the same command"),
             ("Metrics", _metrics(facts)),
             ("Output", "tables (.tex, .md, .csv), figures (.pdf, .png, .csv), `claims.md`, and a record of every Run"),
             ("Experiments", answers.runs(facts)),
