@@ -22,7 +22,7 @@ from hadaptive.config import load
 from hadaptive.errors import UserError
 from hadaptive.offline.jobs import code_of, without_gpu
 from hadaptive.offline.pack import state_of
-from hadaptive.offline.run import FORMAT, RESULTS
+from hadaptive.offline.session import FORMAT, RESULTS
 from hadaptive.record import SEALED, Damaged, Record, TrainingRecord, find
 from hadaptive.records import RECORD, atomic, sha256
 from hadaptive.run import Executed, Run

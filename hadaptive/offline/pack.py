@@ -22,7 +22,7 @@ from hadaptive.data import prepare
 from hadaptive.errors import UserError
 from hadaptive.offline import images, wheels
 from hadaptive.offline.jobs import Job, jobs
-from hadaptive.offline.run import FORMAT, PACK
+from hadaptive.offline.session import FORMAT, PACK
 from hadaptive.records import COMMIT, commit, sha256, write_json
 from hadaptive.run import Run
 from hadaptive.study import Study
@@ -87,9 +87,19 @@ def pack(study: Study, out: Path, settings: Settings) -> Packed:
         }  # fmt: skip
     content["id"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
     write_json(out / PACK, content)
+    copy_scripts(out)
+    return Packed(archives, todo, left_out)
+
+
+def copy_scripts(out: Path) -> None:
+    """Put what runs before anything is unpacked into the pack's folder: run.sh, run.py, and the module it imports."""
     for script in ("run.sh", "run.py"):
         shutil.copyfile(HERE / script, out / script)
-    return Packed(archives, todo, left_out)
+    package = out / "hadaptive/offline"
+    package.mkdir(parents=True)
+    shutil.copyfile(HERE.parent / "__init__.py", out / "hadaptive/__init__.py")
+    for module in ("__init__.py", "session.py"):
+        shutil.copyfile(HERE / module, package / module)
 
 
 def code() -> list[Path]:

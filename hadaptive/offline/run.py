@@ -27,12 +27,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
-PACK, RESULTS, OUTCOMES = "pack.json", "results.json", "outcomes.json"
-
-
-class Stop(Exception):
-    """What keeps the pack from running here; the message says what to do."""
+from hadaptive.offline.session import FORMAT, OUTCOMES, PACK, RESULTS, Session, Stop, last_line, read, say
 
 
 def main(words: list[str] | None = None) -> int:
@@ -71,9 +66,6 @@ def _work(here: Path, a: argparse.Namespace, started: float) -> int:
         except OSError:
             raise Stop(f"another run.sh is at work in {work}; wait for it, or give another --work") from None
         environment = prepare(here, pack, work, out)
-        sys.path.insert(0, str(work / "project"))
-        from hadaptive.offline.session import Session  # of the packed code, which is there and verified only now
-
         session = Session(pack, work, environment, started, 60 * minutes, asked, a.retry)
         session.run()
         session.leave(out, pack["max_mib"])
@@ -152,29 +144,6 @@ def _take_up(archive: Path, project: Path, pack_id: str) -> None:
     say(f"going on from {archive}")
     outcomes = {name: each for name, each in read(project / RESULTS)["jobs"].items() if each["status"] != "left"}
     (project / OUTCOMES).write_text(json.dumps(outcomes))
-
-
-def say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def last_line(text: str) -> str:
-    return next((line.strip()[:300] for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
-
-
-def read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError) as error:
-        raise Stop(f"{path} cannot be read ({error}); copy it here again") from None
-
-
-def write(path: Path, content: str | bytes) -> None:
-    raw = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(raw)
-    temporary.replace(path)
 
 
 def _sha256(path: Path) -> str:

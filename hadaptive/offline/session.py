@@ -1,6 +1,6 @@
 """The jobs of a pack, run within a time: which at once, what ends them, what is left. Python's standard library alone.
 
-`run.sh` starts it from the packed code.
+`run.py` unpacks and verifies first, then starts it. Both lie in the pack's folder, beside the archives.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hadaptive.offline.run import FORMAT, OUTCOMES, RESULTS, last_line, read, say, write
-
+FORMAT = 1
+PACK, RESULTS, OUTCOMES = "pack.json", "results.json", "outcomes.json"
 BAR = re.compile(r"(\d+)/(\d+) \[")  # as tqdm writes steps
 WINDOW_S = 4.0  # of steps that are looked at before one more training is tried
 GAIN = 1.05  # one more at once pays where all together make this many times the steps
@@ -35,6 +35,10 @@ ROOM = 0.7  # of a GPU's memory that may be in use
 SHOWN_S = 5.0
 SAVED = (143, -signal.SIGTERM)  # exit codes of a training that was told to end
 LOG_BYTES = 256 * 1024  # of each log, its end
+
+
+class Stop(Exception):
+    """What keeps the pack from running here; the message says what to do."""
 
 
 class Running:
@@ -334,3 +338,26 @@ def _log(job: dict[str, Any]) -> str:
 def _short(each: Running) -> str:
     steps = f" step {each.steps} of {each.total}" if each.total else ""
     return f"{each.job['name'].partition(' ')[2] or each.job['name']}{steps}"
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def last_line(text: str) -> str:
+    return next((line.strip()[:300] for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
+
+
+def read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+    except (OSError, ValueError) as error:
+        raise Stop(f"{path} cannot be read ({error}); copy it here again") from None
+
+
+def write(path: Path, content: str | bytes) -> None:
+    raw = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(raw)
+    temporary.replace(path)

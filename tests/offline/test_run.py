@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from hadaptive.offline import session
+from hadaptive.offline.pack import copy_scripts
 
 HERE = Path(session.__file__).parent
 ROOT = HERE.parents[1]
@@ -58,8 +59,7 @@ def packed(tmp_path: Path) -> Callable[..., Path]:
     def write(jobs: list[dict[str, Any]], **more: Any) -> Path:
         folder = tmp_path / "pack"
         folder.mkdir()
-        for script in ("run.sh", "run.py"):
-            shutil.copy(HERE / script, folder)
+        copy_scripts(folder)
         code = ("hadaptive/__init__.py", *(f"hadaptive/offline/{name}.py" for name in ("__init__", "run", "session")))
         files = {f"project/{name}": (ROOT / name).read_bytes() for name in code} | {"project/code.py": b"pass"}
         with tarfile.open(folder / "part-1.tar", "w") as tar:
@@ -229,3 +229,11 @@ def test_no_more_at_once_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatc
     at_once = session.AtOnce(1, 8)
     at_once.look([Stepping(1)], lambda: False)  # type: ignore[list-item]
     assert at_once.level == 1 and not at_once.tried
+
+
+def test_a_damaged_memory_of_earlier_jobs_is_one_message(packed: Callable[..., Path]) -> None:
+    folder = packed([job("one", MAKE)])
+    call(folder)
+    (folder / "work/abc/project/outcomes.json").write_text("{")
+    said = call(folder, code=1)
+    assert "outcomes.json cannot be read" in said and "Traceback" not in said
