@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLUMBING = {
     "hadaptive.errors", "hadaptive.records", "hadaptive.identity", "hadaptive.devices", "hadaptive.run",
     "hadaptive.recipes", "hadaptive.record", "hadaptive.record.files", "hadaptive.record.kinds",
+    "hadaptive.record.measures", "hadaptive.record.parts", "hadaptive.record.trainings",
 }  # fmt: skip
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter

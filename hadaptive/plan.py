@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hadaptive.record import TrainingRecord, find
-from hadaptive.record.kinds import ComplexityRecord, TrainedRun
+from hadaptive.record.measures import ComplexityRecord
+from hadaptive.record.trainings import TrainedRun
 from hadaptive.run import Run
 from hadaptive.tasks import TASKS
 

@@ -20,7 +20,7 @@ def add(verb: Verb) -> None:
     for each in (bundle, pdf, results):
         each.add_argument("--params", type=content, help="file with the JSON of all parameters (default: params.yaml)")
         each.add_argument("--out", type=Path, default=Path("paper_tables"))
-    cell = verb("cell", _cell, "tell of one cell: its value, what is behind it, and how to make it again")
+    cell = verb("cell", _cell, "show one cell: its value, its sources, and how to reproduce it")
     cell.add_argument("table", help="for example table7")
     cell.add_argument("row", help="its label as printed, or model/variant")
     cell.add_argument("column", help="its name in the CSV, for example cifar100_top1")

@@ -57,8 +57,6 @@ class DynamicSigmoid(DynamicCurve):
 
     name, kernel = "sigmoid", "sigmoid"
 
-    name = "sigmoid"
-
     def curve(self, u: Tensor) -> Tensor:
         return u.sigmoid()
 

@@ -8,12 +8,13 @@ A claim waits for a record where one of its comparisons, or a measure that it re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hadaptive.identity import code_id
-from hadaptive.paper.claims import search_preference
+from hadaptive.paper.claims import gradcam_focus, product_variance, search_preference
+from hadaptive.paper.claims.findings import Findings
 from hadaptive.paper.claims.statements import CLAIMS, Claim
 from hadaptive.paper.spec import record_ids, record_ids_needed
 from hadaptive.paper.tables import TABLES
@@ -105,8 +106,11 @@ def _awaited(study: Study, claim: Claim, sources: Mapping[str, Mapping[str, str]
                 yield from record_ids(table, row, source)
     if claim.findings is search_preference.findings and search_preference.TABLE in spec.tables:
         yield from record_ids_needed(spec.tables[search_preference.TABLE])
-    measured = {"product_variance": [spec.variance], "gradcam_focus": spec.explained}
-    for name in measured.get(claim.findings.__module__.rpartition(".")[2], ()) if claim.findings else ():
+    measured: dict[Findings, Sequence[str]] = {
+        product_variance.findings: [spec.variance],
+        gradcam_focus.findings: spec.explained,
+    }
+    for name in measured.get(claim.findings, ()) if claim.findings else ():
         for file in inputs(study.measures[name]):
             yield Path(file).parent.as_posix().removeprefix(f"results/{study.scale}/")
 

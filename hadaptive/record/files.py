@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hadaptive.errors import UserError
-from hadaptive.record.kinds import Record, kind_of
+from hadaptive.record.kinds import kind_of
+from hadaptive.record.parts import Record
 from hadaptive.records import SCHEMA, environment, seal, write_json
 from hadaptive.run import Executed, Run
 

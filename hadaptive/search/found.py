@@ -12,7 +12,7 @@ from typing import Any
 
 from hadaptive.errors import UserError
 from hadaptive.record import read
-from hadaptive.record.kinds import SearchRecord
+from hadaptive.record.trainings import SearchRecord
 from hadaptive.search.genotype import chosen, mean, rows
 
 

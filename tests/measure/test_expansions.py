@@ -11,7 +11,7 @@ from hadaptive import cli
 from hadaptive.measure.expansions import chosen, point, record
 from hadaptive.paper import operations
 from hadaptive.paper.claims import expansion_cost
-from hadaptive.record.kinds import Point
+from hadaptive.record.measures import Point
 from hadaptive.run import Measure
 
 m, n, s, k = sympy.symbols("m n s k", positive=True)

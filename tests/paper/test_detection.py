@@ -17,7 +17,7 @@ from hadaptive.paper.figures.figure_detections import _free, shown
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import FigureSpec, record_ids
 from hadaptive.paper.tables.table6 import frames
-from hadaptive.record.kinds import Sample
+from hadaptive.record.trainings import Sample
 from hadaptive.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -95,7 +95,7 @@ def test_missing_and_failed_searches_are_reasons(results: Path, tmp_path: Path, 
     (results / "demo" / one.id / "record.json").unlink()
     render(STUDY.tables["table11"], results, tmp_path)
     text = (tmp_path / "table11.md").read_text()
-    assert "1 of 2 seeds, seed 0: not run" in text and "One seed: how stable the choice is cannot be told" in text
+    assert "1 of 2 seeds, seed 0: not run" in text and "One seed: how stable the choice is cannot be determined" in text
     write(results, {**a_record(other, of_the_paper), "status": "diverged at epoch 3"})
     render(STUDY.tables["table11"], results, tmp_path)
     assert "diverged" in (tmp_path / "table11.md").read_text()

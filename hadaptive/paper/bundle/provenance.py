@@ -12,7 +12,7 @@ from hadaptive.paper.spec import AnySpec, Row, TableSpec, record_path
 from hadaptive.paper.tables import frames_of
 from hadaptive.paper.tables.frame import BLANK, Column, Frame
 from hadaptive.record import EDITED, SEALED, UNSEALED, Damaged, Record, find
-from hadaptive.record.kinds import Environment
+from hadaptive.record.parts import Environment
 from hadaptive.records import RECORD
 
 ABSENT = "absent"

@@ -12,7 +12,7 @@ from hadaptive.paper import operations
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
-from hadaptive.record.kinds import ExpansionsRecord, Point
+from hadaptive.record.measures import ExpansionsRecord, Point
 
 OFF = 1e-4  # share by which a count may miss a formula that leaves the score out: its one number a channel
 ABOUT = 0.5  # share of m/n within which a ratio is about that

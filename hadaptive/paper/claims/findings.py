@@ -11,7 +11,7 @@ from hadaptive.paper.spec import ClaimsSpec
 
 @dataclass(frozen=True)
 class Finding:
-    """A part of a claim: true, false, or None where it cannot be told; then `measured` tells noise from absence.
+    """A part of a claim: true, false, or None where it cannot be determined; then `measured` tells noise from absence.
 
     `paper`: whether the paper's own numbers say so; None where it prints none.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
-from hadaptive.record.kinds import ExplainedNet, ExplainRecord
+from hadaptive.record.measures import ExplainedNet, ExplainRecord
 
 SAID = "With ACH the net focuses on the subject at an earlier layer than the all-Ghost net"
 BASELINE, OURS = "all_ghost", "dysoft"

@@ -17,7 +17,7 @@ from pathlib import Path
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
-from hadaptive.record.kinds import SweepRecord, Swept
+from hadaptive.record.measures import SweepRecord, Swept
 
 MANY = "Parity-balanced is faster at many channels and small maps"
 NEAR = "Direct-indexing is faster near multiples of 32 pixels"

@@ -10,7 +10,8 @@ from pathlib import Path
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_ids, record_path
-from hadaptive.record.kinds import ClassificationRecord, VarianceRecord
+from hadaptive.record.measures import VarianceRecord
+from hadaptive.record.trainings import ClassificationRecord
 
 ERRORS = 4.0  # standard errors of a Monte Carlo estimate that are noise: of seven estimates none should be beyond
 TIMES = 2.0  # a test loss that is not so many times as high is no sign of unstable training

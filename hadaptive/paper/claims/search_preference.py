@@ -10,7 +10,7 @@ from hadaptive.paper.cells import Remark, look_up, read_record
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.published import published
 from hadaptive.paper.spec import ClaimsSpec, record_ids, record_path
-from hadaptive.record.kinds import SearchRecord
+from hadaptive.record.trainings import SearchRecord
 
 TABLE, SOURCE = "table3", "search"
 GHOST, DYSOFT, OTHERS = "ghost", "ach_dysoft", ("ach_dysig", "ach_dyalge")

@@ -17,7 +17,7 @@ from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.claims.expansion_cost import ratio
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import ExpansionsRecord, Point
+from hadaptive.record.measures import ExpansionsRecord, Point
 
 WAYS = {"pointwise": "Pointwise", "ghost": "Ghost", "ach": "ACH"}
 LOOKS = {"pointwise": (style.COLOURS[0], "o"), "ghost": (style.COLOURS[2], "s"), "ach": (style.OURS, "D")}

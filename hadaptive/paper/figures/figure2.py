@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import AchExpansion, BottleneckLayer, StructureRecord
+from hadaptive.record.measures import AchExpansion, BottleneckLayer, StructureRecord
 
 WIDTH, HEIGHT = 11.0, 4.5
 MIDDLE, SCORES, BELOW = 1.85, 3.95, 0.32  # heights of the three paths

@@ -12,7 +12,7 @@ from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, diagram, style
 from hadaptive.paper.figures.figure2 import NAMES
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
+from hadaptive.record.measures import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
 
 WIDTH, HEIGHT = 11.0, 6.2
 LAYERS, LAYER = 4.35, 1.9  # middle and height of the row of layers

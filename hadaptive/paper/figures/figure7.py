@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import SweepRecord, Swept
+from hadaptive.record.measures import SweepRecord, Swept
 
 EPSILON_US = 1e-6
 TICKS = 10  # labels an axis, at most

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import Depth, Spread, VarianceRecord
+from hadaptive.record.measures import Depth, Spread, VarianceRecord
 
 STATES = {"start": "(a) At the start, batch statistics", "trained": "(b) Trained, stored statistics"}
 LABELS = {"dysoft": "DySoft", "batchnorm": "Batch norm"}

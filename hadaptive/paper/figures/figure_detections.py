@@ -15,7 +15,7 @@ from PIL import Image
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import Detected, DetectionRecord, Sample, ScoredBox
+from hadaptive.record.trainings import Detected, DetectionRecord, Sample, ScoredBox
 
 COLUMNS = 4
 LEAST_SCORE = 0.3  # below it a detection is drawn only where it is the image's best

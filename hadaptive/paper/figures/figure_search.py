@@ -13,7 +13,8 @@ from matplotlib.patches import Patch
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
-from hadaptive.record.kinds import Confidences, SearchRecord
+from hadaptive.record.parts import Confidences
+from hadaptive.record.trainings import SearchRecord
 from hadaptive.space import Candidate, Space
 
 WORDS = {"ghost": "Ghost", "ach": "ACH"}

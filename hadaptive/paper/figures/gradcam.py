@@ -24,7 +24,7 @@ from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 from hadaptive.record.files import DAMAGED
-from hadaptive.record.kinds import ExplainedLayer, ExplainedNet, ExplainRecord
+from hadaptive.record.measures import ExplainedLayer, ExplainedNet, ExplainRecord
 
 LABELS = {"all_ghost": "All Ghost", "dysoft": "With ACH"}  # the paper's order
 COLUMNS = 8  # a band of the page: first the photo, then layers

@@ -15,7 +15,7 @@ from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.spec import MetricsSpec, TableSpec, metrics_paths, record_ids, record_path
 from hadaptive.paper.tables import frames_of
 from hadaptive.record import EDITED, TrainingRecord
-from hadaptive.record.kinds import Epoch
+from hadaptive.record.trainings import Epoch
 from hadaptive.records import write_json, write_text
 
 NOT_LEARNING = ("epoch", "lr", "examples_per_s", "wall_s")  # of a curve: settings and speeds

@@ -10,7 +10,7 @@ from hadaptive.paper.cells import Cell, Remark
 from hadaptive.paper.spec import TableSpec, record_ids
 from hadaptive.paper.tables import notes
 from hadaptive.paper.tables.frame import BLANK, Column, Frame, Note, Records, beside
-from hadaptive.record.kinds import SearchRecord
+from hadaptive.record.trainings import SearchRecord
 from hadaptive.search.genotype import agreement, by_chance, chosen, mean
 
 SOURCE = "search"
@@ -98,7 +98,7 @@ def stability(found: dict[str, SearchRecord]) -> str:
     names = chosen(space, mean([record.confidence for record in each]))
     said = ", ".join(f"{n} {names[n]}" for n in space.searched())
     if len(each) < 2:
-        return f"One seed: how stable the choice is cannot be told. Chosen: {said}."
+        return f"One seed: how stable the choice is cannot be determined. Chosen: {said}."
     choices = [record.chosen for record in each]
     same = sum(len({choice[n] for choice in choices}) == 1 for n in space.searched())
     share, chance = agreement(choices, space.searched()), by_chance(space)

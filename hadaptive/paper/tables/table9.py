@@ -10,7 +10,7 @@ from hadaptive.paper.cells import BY_HAND, Cell, Remark
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import Row, TableSpec
 from hadaptive.paper.tables.frame import Column, Frame, Note, Records
-from hadaptive.record.kinds import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
+from hadaptive.record.measures import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
 
 SOURCE = "structure"
 EXPANSIONS = {"ACH": "Hada", "Ghost": "Ghost"}  # the paper's names

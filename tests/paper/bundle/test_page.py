@@ -24,7 +24,7 @@ from hadaptive.paper.bundle.contents import gather
 from hadaptive.paper.bundle.provenance import Evidence, machine
 from hadaptive.paper.bundle.runs import POINTS, Shared, duration, lean, plots
 from hadaptive.record import EDITED, Record, find
-from hadaptive.record.kinds import Environment
+from hadaptive.record.parts import Environment
 from tests.paper.bundle.conftest import COMMIT, HOSTILE, Made, fill, outputs, study
 from tests.records import completed
 

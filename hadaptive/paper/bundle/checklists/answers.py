@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from hadaptive.paper.bundle.checklists.facts import Facts, Unanswered
-from hadaptive.record.kinds import ComplexityRecord
+from hadaptive.record.measures import ComplexityRecord
 
 Answer = str | Unanswered
 ROOT = Path(__file__).resolve().parents[3]
