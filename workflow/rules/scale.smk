@@ -10,7 +10,8 @@ def scale_stamp(wildcards):
         if workflow.dryrun and STAMP.exists():
             STAMP = Path(mkdtemp(prefix="hadaptive-"), "scale")
             atexit.register(shutil.rmtree, STAMP.parent, ignore_errors=True)
-        elif workflow.dryrun:  # another path would count as another input where the memory is there, as in a clone
+        elif workflow.dryrun:
+            # another path would count as another input where Snakemake's memory is there, as in a clone with DVC's
             atexit.register(STAMP.unlink, missing_ok=True)
         write_text(STAMP, SCALE)
     return str(STAMP)
