@@ -28,7 +28,9 @@ class Recipe(Settings):
     flip: bool = Field(True, description="random horizontal flip")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 runs the forward pass under autocast")
     channels_last: bool = Field(True, description="NHWC memory order")
-    compile: bool = Field(False, description="torch.compile the model")
+    compile: bool | Literal["graphs"] = Field(
+        False, description="torch.compile the model; graphs: and replay it as CUDA graphs (its mode reduce-overhead)"
+    )
     train_examples: int | None = Field(
         None, ge=2, le=MOST_EXAMPLES, description="class-balanced part of the training set; null: all"
     )

@@ -23,6 +23,9 @@ def add(verb: Verb) -> None:
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
     bench.add_argument("--dataset", default="cifar100", help="train, search, share")
     bench.add_argument("--image-size", type=int, default=64, help="train, search, share")
+    bench.add_argument("--batch-size", type=int, default=64, help="train")
+    bench.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="train")
+    bench.add_argument("--compile", choices=["no", "yes", "graphs"], default="no", help="train: the loop's model")
     bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
     bench.add_argument("--runs", type=int, default=100, help="onnx")
     bench.add_argument("--target", default="paper_tables/table7.tex", help="workflow")
@@ -47,7 +50,16 @@ def _bench_train(a: argparse.Namespace) -> None:
 
     data = prepared(a.dataset)
     model = (a.models or ["hadaptive_net_s"])[0]
-    print(json.dumps(loop_ratio(model, data, image_size=a.image_size, threads=a.threads), indent=1))
+    found = loop_ratio(
+        model,
+        data,
+        image_size=a.image_size,
+        threads=a.threads,
+        batch_size=a.batch_size,
+        precision=a.precision,
+        compile={"no": False, "yes": True, "graphs": "graphs"}[a.compile],
+    )
+    print(json.dumps(found, indent=1))
 
 
 def _bench_search(a: argparse.Namespace) -> None:

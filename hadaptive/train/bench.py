@@ -7,9 +7,10 @@ import io
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -22,32 +23,53 @@ from hadaptive.train.schedule import cosine
 
 
 def loop_ratio(
-    model_name: str, data: Path, *, image_size: int, threads: int, rounds: int = 7, steps: int = 12
+    model_name: str,
+    data: Path,
+    *,
+    image_size: int,
+    threads: int,
+    rounds: int = 7,
+    steps: int = 12,
+    batch_size: int = 64,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    compile: bool | Literal["graphs"] = False,
 ) -> dict[str, Any]:
     """Images/s of `fit` on prepared data, over those of forward, backward and step on one batch already on the device.
 
-    Rounds of both alternate, so that what else the machine does meets both; medians are compared. Batch 64, fp32,
-    channels_last, the optimiser of the recipe.
+    Rounds of both alternate, so that what else the machine does meets both; medians are compared. channels_last, the
+    optimiser of the recipe. `compile` is the loop's alone. On a GPU a third kind of round replays the bare step,
+    captured once as a CUDA graph: no Python runs between its kernels, so that it bounds what any loop can reach without
+    other kernels. Where the step cannot be captured, the reason stands in its place.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batches = open_batches(
-        data, "train", image_size=image_size, batch_size=64, device=device, train=True, examples=64 * steps
+        data,
+        "train",
+        image_size=image_size,
+        batch_size=batch_size,
+        device=device,
+        train=True,
+        examples=batch_size * steps,
     )
     torch.manual_seed(0)
     model = create_model(model_name, num_classes=batches.num_classes)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
-    loss, plan = Precision(device, "fp32").loss, Plan(1, partial(cosine, peak=1e-3, warmup=0.05), limit=float("inf"))
+    optimizer = torch.optim.AdamW(model.parameters(), foreach=True, capturable=device.type == "cuda")
+    loss = Precision(device, precision).loss
+    plan = Plan(1, partial(cosine, peak=1e-3, warmup=0.05), limit=float("inf"), compile=compile)
     x, y = next(batches.epoch(1))
 
-    def bare() -> float:
+    def step() -> None:
+        loss(model, x, y)[0].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    def speed(step: Callable[[], None]) -> float:
         started = time.perf_counter()
         for _ in range(steps):
-            loss(model, x, y)[0].backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            step()
         if device.type == "cuda":
             torch.cuda.synchronize()
         return len(y) * steps / (time.perf_counter() - started)
@@ -59,15 +81,43 @@ def loop_ratio(
             ).history
         return float(history.curve[0]["examples_per_s"])
 
-    bare(), looped()  # warm up both
-    measured = [(bare(), looped()) for _ in range(rounds)]
-    bare_speed, loop_speed = (statistics.median(speeds) for speeds in zip(*measured, strict=True))
+    kinds: dict[str, Callable[[], float]] = {"bare": partial(speed, step), "loop": looped}
+    said: dict[str, Any] = {}
+    if device.type == "cuda":
+        try:
+            kinds["captured"] = partial(speed, captured(step))
+        except RuntimeError as error:
+            said["captured"] = f"cannot be captured: {error}"
+    for measure in kinds.values():  # warm up
+        measure()
+    measured = [{kind: measure() for kind, measure in kinds.items()} for _ in range(rounds)]
+
+    def ratio(to: str) -> float:
+        return round(statistics.median(each["loop"] / each[to] for each in measured), 4)
+
     return {
         "model": model_name,
         "image_size": image_size,
+        "batch_size": batch_size,
+        "precision": precision,
+        "compile": compile,
         "device": device_name(device),
         "threads": threads,
-        "bare_images_per_s": round(bare_speed, 1),
-        "loop_images_per_s": round(loop_speed, 1),
-        "ratio": round(statistics.median(loop / bare for bare, loop in measured), 4),
+        **{f"{kind}_images_per_s": round(statistics.median(each[kind] for each in measured), 1) for kind in kinds},
+        "ratio": ratio("bare"),
+        **({"ratio_to_captured": ratio("captured")} if "captured" in kinds else said),
     }
+
+
+def captured(step: Callable[[], None]) -> Callable[[], None]:
+    """Capture a training step as one CUDA graph and return what replays it. Raises RuntimeError where that fails."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):  # type: ignore[no-untyped-call]
+        for _ in range(3):  # allocations, the optimiser's state, choice of algorithms: not part of the graph
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import nn
@@ -54,7 +54,7 @@ class Plan:
     limit: float
     select: str = "test_top1"  # the metric, in percent, whose highest value marks the best epoch
     clip: float | None = None  # largest norm of all gradients together
-    compile: bool = False
+    compile: bool | Literal["graphs"] = False  # graphs: replayed as CUDA graphs, without Python between the kernels
     save_s: float = 600.0  # within an epoch the state is saved this often: what a lost machine costs at most
 
 
@@ -94,7 +94,7 @@ def fit(
     batch, training goes on from what was saved last with half as many examples at once and the same steps.
     Raises Preempted after SIGTERM or SIGINT, with all saved, and UserError where the state is damaged beyond use.
     """
-    net: nn.Module = torch.compile(model) if plan.compile else model  # type: ignore[assignment]
+    net = compiled(model, plan.compile)
     spread = ranks.wrapped(net, device)
     state = State(work / "state.pt", model, {"weights": optimizer, **(beside or {})}, device)
     begun, pieces = state.resume(), Pieces(divisible=not beside)
@@ -146,6 +146,14 @@ def fit(
             # here nothing holds on to the failed step any more, and its memory can be used again
             begun = _smaller(state, pieces, epoch)
     return Trained(state.history, state.last, state.best, sum(p.numel() for p in model.parameters() if p.requires_grad))
+
+
+def compiled(model: nn.Module, how: bool | Literal["graphs"]) -> nn.Module:
+    """Return the model as a recipe's `compile` asks for it: as it is, compiled, or compiled into CUDA graphs."""
+    if not how:
+        return model
+    net: nn.Module = torch.compile(model, mode="reduce-overhead" if how == "graphs" else None)  # type: ignore[assignment]
+    return net
 
 
 def _smaller(state: State, pieces: Pieces, epoch: int) -> Begun:
