@@ -48,6 +48,7 @@ def small_params(project: Project) -> None:
     values["variants"] = {"dysoft": values["variants"]["dysoft"]}
     demo = values["scales"]["demo"]  # one family of tasks: how DVC and Snakemake get on does not depend on more
     demo["tasks"] = {"cifar100": demo["tasks"]["cifar100"]}
+    demo["kernels"] = {"batches": [1], "channels": [4], "sizes": [4], "runs": 1}
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 

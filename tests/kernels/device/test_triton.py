@@ -45,7 +45,7 @@ def test_fused_matches_float64_for_every_dtype(cases: SimpleNamespace, dtype: to
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 def test_fused_gradcheck(cases: SimpleNamespace, layout: str) -> None:
-    q = cases.make((1, 4, 2, 1, 3), torch.float64, layout, device=DEVICE)
+    q = cases.make((1, 3, 2, 1, 2) if INTERPRETED else (1, 4, 2, 1, 3), torch.float64, layout, device=DEVICE)
     leaves = [t.requires_grad_() for t in (q.x, q.gate, q.weight, q.bias)]
     assert torch.autograd.gradcheck(
         lambda x, gate, weight, bias: EXPAND(x, q.idx, gate, "softsign", q.alpha, weight, bias), leaves
@@ -96,7 +96,7 @@ def test_the_papers_product_is_rounded_once(cases: SimpleNamespace, scheme: str,
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 def test_results_repeat_to_the_bit(cases: SimpleNamespace, layout: str) -> None:
-    q = cases.make((3, 20, 5, 5, 9), torch.float16, layout, device=DEVICE)
+    q = cases.make((2, 9, 3, 3, 4) if INTERPRETED else (3, 20, 5, 5, 9), torch.float16, layout, device=DEVICE)
     first, second = q.run(EXPAND), q.run(EXPAND)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
