@@ -33,8 +33,12 @@ def depthwise(weight: Tensor, bias: Tensor, stride: Any = 1, padding: Any = 0) -
 
 
 def affine(weight: Tensor, bias: Tensor) -> nn.BatchNorm2d:
-    """w x + b a channel, in the one operator there is for it: batch norm of mean 0 and variance 1."""
-    norm = nn.BatchNorm2d(len(weight), eps=0.0)
+    """w x + b a channel, in the one operator there is for it: batch norm of mean 0 and variance 1.
+
+    PyTorch 2.11 refuses eps = 0, so the variance is 1 - eps, and both add up to 1 exactly.
+    """
+    norm = nn.BatchNorm2d(len(weight), eps=2**-10)
+    cast(Tensor, norm.running_var).fill_(1 - norm.eps)
     norm.weight, norm.bias = nn.Parameter(weight), nn.Parameter(bias)
     return norm.eval()
 
