@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # The recipe a Run follows is among its settings, so the classes that hold them need not be here as well.
 PLUMBING = {
     "hadaptive.errors", "hadaptive.records", "hadaptive.identity", "hadaptive.devices", "hadaptive.run",
-    "hadaptive.recipes", "hadaptive.record", "hadaptive.record.files", "hadaptive.record.kinds",
-    "hadaptive.record.measures", "hadaptive.record.parts", "hadaptive.record.trainings",
+    "hadaptive.recipes", "hadaptive.record", "hadaptive.record.bitmap", "hadaptive.record.files",
+    "hadaptive.record.kinds", "hadaptive.record.measures", "hadaptive.record.parts", "hadaptive.record.trainings",
 }  # fmt: skip
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hadaptive.record.bitmap import count, unpack
 from hadaptive.record.parts import (
     Confidences,
     Count,
@@ -153,6 +155,34 @@ class DetectionMetrics(Part):
     samples: list[Sample] = []
 
 
+class Outcomes(Part):
+    """Which test examples were right after the last epoch, and the accuracy of each class in percent.
+
+    `right` is a bitmap in the order of the test set (`hadaptive.record.bitmap`); `labels_sha256` tells test sets apart:
+    the checksum of their labels in that order, as little-endian int64. A class without test examples has null.
+    """
+
+    examples: Annotated[int, Field(ge=1, le=10**8)]
+    right: str
+    labels_sha256: Sha256
+    top1_per_class: list[Percent | None] = []
+
+    @model_validator(mode="after")
+    def _is_a_bitmap(self) -> Self:
+        unpack(self.right, self.examples)
+        return self
+
+    @cached_property
+    def bits(self) -> bytes:
+        """One bit for each example, the first in the highest bit of the first byte."""
+        return unpack(self.right, self.examples)
+
+    @property
+    def top1(self) -> float:
+        """Percent of the examples that are right."""
+        return 100 * count(self.bits) / self.examples
+
+
 class TrainingRecord(Record):
     """A training, whatever its task; of a Run that could not be trained the metrics and the curve are empty."""
 
@@ -163,6 +193,7 @@ class TrainingRecord(Record):
     model: TrainedModel = TrainedModel()
     data: Data = Data()
     checkpoints: dict[str, Checkpoint] = {}
+    outcomes: Outcomes | None = None  # older records lack it, and detection has none
     examples_per_s: NotNegative | None = None
     wall_s: NotNegative | None = None
     peak_memory_bytes: Count | None = None
@@ -173,6 +204,13 @@ class TrainingRecord(Record):
         middle = "" if isinstance(self, SearchRecord) else f"{run.model}/"
         if self.id != f"{run.task}/{middle}{run.variant}/seed{run.seed}":
             raise ValueError(f"the id {self.id[:120]!r} is not that of its run")
+        return self
+
+    @model_validator(mode="after")
+    def _outcomes_are_of_its_accuracy(self) -> Self:
+        reached = getattr(self.metrics, "top1_last", None)
+        if self.outcomes is not None and (reached is None or abs(self.outcomes.top1 - reached) > 1e-3):
+            raise ValueError("outcomes are not those of metrics.top1_last")
         return self
 
     @property

@@ -19,6 +19,7 @@ from hadaptive.recipes import Recipe
 from hadaptive.record import TrainingRecord
 from hadaptive.run import Classification
 from hadaptive.train.loop import History, Plan, fit
+from hadaptive.train.outcomes import NAME, outcomes
 from hadaptive.train.record import write
 from hadaptive.train.schedule import cosine
 from hadaptive.train.work import once
@@ -167,13 +168,20 @@ class Precision:
 
     @torch.inference_mode()
     def evaluate(self, model: nn.Module, test: Batches) -> dict[str, Any]:
-        """Loss, top-1 and top-5 (percent) over all test images; a loss that is not finite is recorded as null."""
+        """Loss, top-1 and top-5 (percent) over all test images, and which of them were right (`outcomes`).
+
+        A loss that is not finite is recorded as null.
+        """
         model.eval()
+        right: list[Tensor] = []
+        labels: list[Tensor] = []
         loss, top1, top5, seen = (torch.zeros((), device=self.device, dtype=torch.float64) for _ in range(4))
         for x_BCHW, y_B in test.epoch(0):
             logits_BK = self._forward(model, x_BCHW)
             loss += F.cross_entropy(logits_BK, y_B, reduction="sum")
             right_BK = logits_BK.topk(min(5, logits_BK.shape[1])).indices == y_B[:, None]
+            right.append(right_BK[:, 0])
+            labels.append(y_B)
             top1 += right_BK[:, 0].sum()
             top5 += right_BK.sum()
             seen += len(y_B)
@@ -182,6 +190,7 @@ class Precision:
             "test_loss": mean if math.isfinite(mean) else None,
             "test_top1": (100 * top1 / seen).item(),
             "test_top5": (100 * top5 / seen).item(),
+            NAME: outcomes(right, labels, test.num_classes),
         }
 
 

@@ -17,6 +17,7 @@ from hadaptive.records import processor, read_json, sha256
 from hadaptive.run import Run
 from hadaptive.train import checkpoint, ranks
 from hadaptive.train.loop import History, Trained
+from hadaptive.train.outcomes import NAME
 
 
 def write(
@@ -56,6 +57,7 @@ def write(
         environment={"device": device_name(device), "threads": threads, "processes": ranks.count()},
         curve=history.curve,
         micro_batches=micro_batches(history),
+        **({NAME: history.outcomes} if history.outcomes else {}),
         model={"parameters": trained.parameters},
         examples_per_s=speeds[len(speeds) // 2] if speeds else None,
         wall_s=history.wall_s,

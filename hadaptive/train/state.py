@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hadaptive.train import checkpoint, ranks
+from hadaptive.train.outcomes import NAME
 
 Weights = dict[str, Any]
 
@@ -26,6 +27,7 @@ class History:
     best_epoch: int = 0
     wall_s: float = 0.0
     micro_batches: list[dict[str, int]] = field(default_factory=list)  # {"epoch", "examples"}: cut so from then on
+    outcomes: dict[str, Any] | None = None  # which test examples were right after the last finished epoch
 
     def ending(self) -> dict[str, Any]:
         """The last finished epoch's entry, empty if none finished."""
@@ -132,6 +134,7 @@ class State:
     def epoch_done(self, entry: dict[str, Any], seconds: float, select: str) -> None:
         """Add an epoch's entry to the history, keep its weights, and the best by the metric `select`; save."""
         history = self.history
+        history.outcomes = entry.pop(NAME, None)  # of the last epoch alone: the curve stays short
         history.curve.append(entry)
         history.wall_s += seconds
         self.last = checkpoint.weights(self.model)

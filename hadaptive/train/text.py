@@ -16,6 +16,7 @@ from hadaptive.nn.text import TextClassifier
 from hadaptive.record import TrainingRecord
 from hadaptive.run import Text
 from hadaptive.train.loop import Plan, fit
+from hadaptive.train.outcomes import NAME, outcomes
 from hadaptive.train.record import write
 from hadaptive.train.work import once
 
@@ -101,27 +102,38 @@ def decay(step: int, steps: int, *, peak: float, warmup: float) -> float:
 
 def loss(model: nn.Module, x: Tokens, y_B: Tensor) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy of the batch, and how many examples it gets right."""
+    mean, right_B = _answers(model, x, y_B)
+    return mean, right_B.sum()
+
+
+def _answers(model: nn.Module, x: Tokens, y_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy of the batch, and which examples it gets right."""
     logits_BK = model(x.pieces_BL, x.second_BL, x.mask_BL)
-    return F.cross_entropy(logits_BK, y_B), (logits_BK.detach().argmax(1) == y_B).sum()
+    return F.cross_entropy(logits_BK, y_B), logits_BK.detach().argmax(1) == y_B
 
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, test: TokenBatches) -> dict[str, Any]:
-    """Loss and accuracy (percent) over all test examples, and the temperatures of ACH where there are some.
+    """Loss and accuracy (percent) over all test examples, which of them were right (`outcomes`), temperatures of ACH.
 
     A loss that is not finite is recorded as null.
     """
     model.eval()
     total, right, seen = (torch.zeros((), device=test.device, dtype=torch.float64) for _ in range(3))
+    answers: list[Tensor] = []
+    labels: list[Tensor] = []
     for x, y_B in test.epoch(0):
-        mean, correct = loss(model, x, y_B)
+        mean, right_B = _answers(model, x, y_B)
+        answers.append(right_B)
+        labels.append(y_B)
         total += mean * len(y_B)
-        right += correct
+        right += right_B.sum()
         seen += len(y_B)
     mean_loss = (total / seen).item()
     found = {name.removesuffix(".tau"): tau.item() for name, tau in model.named_buffers() if name.endswith(".tau")}
     return {
         "test_loss": mean_loss if math.isfinite(mean_loss) else None,
         "test_top1": (100 * right / seen).item(),
+        NAME: outcomes(answers, labels, test.num_classes),
         **({"tau": found} if found else {}),
     }

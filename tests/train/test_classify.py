@@ -17,6 +17,7 @@ from torch import nn
 from hadaptive.data import DataError
 from hadaptive.errors import UserError
 from hadaptive.recipes import Recipe
+from hadaptive.record.trainings import Outcomes
 from hadaptive.records import read_json, sha256
 from hadaptive.run import Classification
 from hadaptive.train import checkpoint, classify, loop
@@ -69,7 +70,7 @@ def kill_in_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     monkeypatch.setattr(loop, "_epoch", until)
 
 
-def test_it_learns_and_the_record_says_everything(train: Trainer, tmp_path: Path) -> None:
+def test_it_learns_and_the_record_says_everything(train: Trainer, digits: Path, tmp_path: Path) -> None:
     record = train(small_run(epochs=6, train_examples=640))
     assert record["status"] == "done" and len(record["curve"]) == 6
     assert record["metrics"]["top1_last"] > 30, "ten classes: chance is 10"
@@ -83,6 +84,17 @@ def test_it_learns_and_the_record_says_everything(train: Trainer, tmp_path: Path
         assert sha256(tmp_path / "a/out" / f"{name}.pt") == record["checkpoints"][name]["sha256"]
     weights = torch.load(tmp_path / "a/out/last.pt", weights_only=True)
     assert any(key.endswith("tau") for key in weights)
+    model = classify.build(small_run(), 10).eval()
+    model.load_state_dict(weights)
+    _, test = classify.splits(small_run().recipe, 0, digits, torch.device("cpu"), 1)
+    with torch.inference_mode():
+        right = torch.cat([model(x_BCHW).argmax(1) == y_B for x_BCHW, y_B in test.epoch(0)]).numpy()
+    found = Outcomes.model_validate(record["outcomes"])
+    assert found.bits == np.packbits(right).tobytes() and found.examples == len(right) == test.examples
+    assert found.top1 == pytest.approx(record["metrics"]["top1_last"])
+    labels = torch.cat([y_B for _, y_B in test.epoch(0)]).numpy()
+    assert found.top1_per_class == [round(100 * right[labels == label].mean(), 2) for label in range(10)]
+    assert all("outcomes" not in entry for entry in record["curve"])
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
@@ -101,6 +113,7 @@ def test_killed_and_resumed_gives_the_same_bits(
     timing = {"examples_per_s"}
     stripped = [[{k: v for k, v in e.items() if k not in timing} for e in r["curve"]] for r in (whole, resumed)]
     assert stripped[0] == stripped[1]
+    assert resumed["outcomes"] == whole["outcomes"]
 
 
 def test_a_finished_run_is_not_trained_twice(

@@ -11,6 +11,7 @@ import torch
 from hadaptive.data import prepare
 from hadaptive.errors import UserError
 from hadaptive.recipes import TextRecipe
+from hadaptive.record.trainings import Outcomes
 from hadaptive.run import Text
 from hadaptive.train import loop, text
 
@@ -51,6 +52,9 @@ def test_it_learns_and_the_record_says_everything(data: Path, tmp_path: Path, fe
     assert metrics["parameters"] == record["model"]["parameters"]
     assert (metrics["in_out_channels"], metrics["mid_channels"]) == (32, {"bert": 128, "ach": 32 + 45}[feed_forward])
     assert record["data"]["train_examples"] == 640 and record["data"]["test_examples"] == 300
+    found = Outcomes.model_validate(record["outcomes"])
+    assert found.examples == 300 and found.top1 == pytest.approx(metrics["top1_last"])
+    assert len(found.top1_per_class) == 2 and found.top1_per_class != [found.top1] * 2
     assert len(record["curve"][0].get("tau", {})) == {"bert": 0, "ach": 6}[feed_forward]
 
 
