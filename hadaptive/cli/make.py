@@ -72,17 +72,19 @@ def _train(a: argparse.Namespace) -> None:
     else:
         run = study(a).find(a.run)
     data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
-    code, trainer, more = code_id(*trainer_code(run)), task.trainer, {}
+    code, skip = code_id(*trainer_code(run)), None
     try:
         run = run.model_copy(update={"options": settled(run.options, run.scale)})
     except NothingFound as error:
-        trainer, more = "hadaptive.train.unmade", {"status": str(error)}
+        skip = str(error)
     with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
-        train = import_module(trainer).train  # torch may look for GPUs only now that one is claimed
-        ranks = import_module("hadaptive.train.ranks")
+        train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
+        from hadaptive.train import ranks
+        from hadaptive.train.work import once
+
         with ranks.joined(device):
-            record = train(
-                run, data, run.folder, work, device=device, threads=a.threads or threads(), code=code, **more
+            record = once(
+                train, run, data, run.folder, work, device=device, threads=a.threads or threads(), code=code, skip=skip
             )
             first = ranks.first()
     reached = record.at("metrics", task.metric)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,6 @@ import torch
 from hadaptive.data.batches import Batches, open_batches
 from hadaptive.errors import UserError
 from hadaptive.recipes import SearchRecipe
-from hadaptive.record import TrainingRecord
 from hadaptive.run import Search
 from hadaptive.search.genotype import chosen
 from hadaptive.search.steps import Alternation, SearchBatches, temperature
@@ -20,37 +18,23 @@ from hadaptive.search.supernet import START, SuperNet
 from hadaptive.train import ranks
 from hadaptive.train.classify import DIVERGED_AT, Precision, accuracies, layout, prepare_as_released, splits
 from hadaptive.train.loop import Diverged, Plan, fit
-from hadaptive.train.record import write
+from hadaptive.train.record import Job, Outcome
 from hadaptive.train.schedule import cosine
-from hadaptive.train.work import once
 
 RELEASED_START = 0.1  # deviation of the architecture parameters at the start in the authors' code
 
 
-def train(run: Search, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
-    """Search as `run` says; leave record.json and the weights of all candidates in last.pt and best.pt in `out`.
+def train(run: Search, job: Job) -> Outcome:
+    """Search as `run` says; the weights are those of all candidates.
 
     The record's curve holds the confidences of every layer and candidate at every epoch; its metrics those at the end
-    and the candidate each layer would be. State to resume from lies under `work`; divergence ends as a record that says
-    so. Returns the record. UserError for what the user can mend.
+    and the candidate each layer would be. Raises UserError for several GPUs, and for data that cannot be divided.
     """
-    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
-
-
-def optimisers(net: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """AdamW for the weights, AdamW for the architecture (appendix A.1)."""
-    weights = torch.optim.AdamW(net.weights(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
-    rate, decay = recipe.lr_architecture, recipe.weight_decay_architecture
-    return weights, torch.optim.AdamW([net.logits_LC], lr=rate, weight_decay=decay)
-
-
-def _train(run: Search, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
     if ranks.count() > 1:
         raise UserError(f"{run.id}: an architecture search runs on one GPU; leave --set-resources train:gpu away")
-    torch.set_num_threads(threads)
-    recipe, device = run.recipe, torch.device(device_name)
-    whole, test = splits(recipe, run.seed, data, device, threads)
-    batches = SearchBatches(*_parts(run, whole, data, device), recipe)
+    recipe, device = run.recipe, job.device
+    whole, test = splits(run, job)
+    batches = SearchBatches(*_parts(run, whole, job), recipe)
 
     torch.manual_seed(run.seed)
     net = SuperNet(run.space, whole.num_classes, RELEASED_START if recipe.as_released else START)
@@ -73,7 +57,7 @@ def _train(run: Search, data: Path, out: Path, work: Path, device_name: str, thr
         alternation.loss,
         lambda _: _state(net) | precision.evaluate(net, test),
         plan,
-        work=work,
+        work=job.work,
         device=device,
         beside={"architecture": architecture},
     )
@@ -87,21 +71,28 @@ def _train(run: Search, data: Path, out: Path, work: Path, device_name: str, thr
         "held_out_examples": batches.held_out.examples,
         "test_examples": test.examples,
     }
-    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+    return Outcome(trained, metrics, examples)
 
 
-def _parts(run: Search, whole: Batches, data: Path, device: torch.device) -> tuple[Batches, Batches]:
+def optimisers(net: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """AdamW for the weights, AdamW for the architecture (appendix A.1)."""
+    weights = torch.optim.AdamW(net.weights(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
+    rate, decay = recipe.lr_architecture, recipe.weight_decay_architecture
+    return weights, torch.optim.AdamW([net.logits_LC], lr=rate, weight_decay=decay)
+
+
+def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
     """What weights are trained on and what the architecture is: parts of the training set or, in the paper's protocol,
     the whole of it and the test set.
     """
     recipe = run.recipe
     if recipe.protocol == "paper":
         test = open_batches(
-            data,
+            job.data,
             "test",
             image_size=recipe.image_size,
             batch_size=recipe.batch_size,
-            device=device,
+            device=job.device,
             seed=run.seed,
             train=True,
             pad=0,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,32 +15,19 @@ from hadaptive.data.batches import Batches, open_batches
 from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
 from hadaptive.recipes import Recipe
-from hadaptive.record import TrainingRecord
-from hadaptive.run import Classification
+from hadaptive.run import Classification, Search
 from hadaptive.train.loop import History, Plan, fit
 from hadaptive.train.outcomes import NAME, outcomes
-from hadaptive.train.record import write
+from hadaptive.train.record import Job, Outcome
 from hadaptive.train.schedule import cosine
-from hadaptive.train.work import once
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes): a mean training loss beyond it has diverged
 
 
-def train(
-    run: Classification, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str
-) -> TrainingRecord:
-    """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
-
-    State to resume from lies under `work`. Divergence and lack of memory end as a record that says so. Returns the
-    record. Raises UserError for what the user can mend: damaged data or checkpoint, input smaller than the net takes.
-    """
-    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
-
-
-def _train(run: Classification, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
-    torch.set_num_threads(threads)
-    recipe, device = run.recipe, torch.device(device_name)
-    train, test = splits(recipe, run.seed, data, device, threads)
+def train(run: Classification, job: Job) -> Outcome:
+    """Train the Run's model on its prepared data. UserError for unknown options and input smaller than it takes."""
+    recipe, device = run.recipe, job.device
+    train, test = splits(run, job)
 
     torch.manual_seed(run.seed)
     model = build(run, train.num_classes)
@@ -62,12 +48,11 @@ def _train(run: Classification, data: Path, out: Path, work: Path, device_name: 
         precision.loss,
         lambda net: precision.evaluate(net, test) | temperatures(model),
         plan,
-        work=work,
+        work=job.work,
         device=device,
     )
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    metrics = accuracies(trained.history)
-    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+    return Outcome(trained, accuracies(trained.history), examples)
 
 
 def layout(recipe: Recipe) -> torch.memory_format:
@@ -75,17 +60,18 @@ def layout(recipe: Recipe) -> torch.memory_format:
     return torch.channels_last if recipe.channels_last else torch.contiguous_format
 
 
-def splits(recipe: Recipe, seed: int, data: Path, device: torch.device, threads: int) -> tuple[Batches, Batches]:
+def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
     """The training and the test set of the prepared data, in batches as the recipe says."""
+    recipe = run.recipe
     common: dict[str, Any] = {
         "image_size": recipe.image_size,
-        "device": device,
-        "seed": seed,
+        "device": job.device,
+        "seed": run.seed,
         "memory_format": layout(recipe),
-        "workers": threads if device.type == "cuda" else 0,  # of an image folder, to keep a GPU fed
+        "workers": job.workers,  # of an image folder
     }
     train = open_batches(
-        data,
+        job.data,
         "train",
         batch_size=recipe.batch_size,
         train=True,
@@ -94,7 +80,7 @@ def splits(recipe: Recipe, seed: int, data: Path, device: torch.device, threads:
         examples=recipe.train_examples,
         **common,
     )
-    return train, open_batches(data, "test", batch_size=4 * recipe.batch_size, train=False, **common)
+    return train, open_batches(job.data, "test", batch_size=4 * recipe.batch_size, train=False, **common)
 
 
 def accuracies(history: History) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,32 +14,26 @@ from hadaptive.data.detection import Augmentation, DetectionBatches, open_detect
 from hadaptive.errors import UserError
 from hadaptive.nn.features import feature_maps
 from hadaptive.nn.ssd import FocalSSD
-from hadaptive.record import TrainingRecord
 from hadaptive.run import Detection
 from hadaptive.train.average_precision import Found, There, evaluate
 from hadaptive.train.loop import Plan, fit
-from hadaptive.train.record import write
+from hadaptive.train.record import Job, Outcome
 from hadaptive.train.schedule import cosine
-from hadaptive.train.work import once
 
 DIVERGED_AT = 1000.0  # a mean training loss beyond it has diverged; one starts at a few units
 LR_BATCH = 64  # the batch to which the recipe's learning rate belongs
 SAMPLES, SHOWN = 8, 20  # test images whose best detections the record keeps, for pictures; how many of each
 
 
-def train(run: Detection, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
-    """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
-
-    As `classify.train`, with boxes. Raises UserError for what the user can mend, damaged data among it.
-    """
-    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
-
-
-def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
-    torch.set_num_threads(threads)
-    recipe, device = run.recipe, torch.device(device_name)
-    workers = threads if device.type == "cuda" else 0
-    common: dict[str, Any] = {"image_size": recipe.image_size, "device": device, "seed": run.seed, "workers": workers}
+def train(run: Detection, job: Job) -> Outcome:
+    """Train the Run's detector on its prepared data. UserError for a model that gives no feature maps."""
+    recipe, device, data = run.recipe, job.device, job.data
+    common: dict[str, Any] = {
+        "image_size": recipe.image_size,
+        "device": device,
+        "seed": run.seed,
+        "workers": job.workers,
+    }
     augment = Augmentation(recipe.hue, recipe.saturation, recipe.expand, recipe.crop_iou, recipe.flip)
     train = open_detection(
         data,
@@ -81,7 +74,7 @@ def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, 
         detector.loss,
         lambda net: detector.evaluate(net, test, "test"),
         plan,
-        work=work,
+        work=job.work,
         device=device,
     )
     end, top = trained.history.ending(), trained.history.top()
@@ -106,7 +99,7 @@ def _train(run: Detection, data: Path, out: Path, work: Path, device_name: str, 
         "samples": known.get("samples", []),
     }
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+    return Outcome(trained, metrics, examples)
 
 
 def build(run: Detection, num_classes: int) -> FocalSSD:

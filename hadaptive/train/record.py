@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,39 @@ from hadaptive.train.loop import History, Trained
 from hadaptive.train.outcomes import NAME
 
 
-def write(
-    run: Run,
-    trained: Trained,
-    metrics: Mapping[str, Any],
-    examples: Mapping[str, int],
-    *,
-    data: Path,
-    out: Path,
-    work: Path,
-    device: torch.device,
-    threads: int,
-    code: str,
-) -> None:
-    """Write last.pt, best.pt and then record.json into `work`, from where they go to `out`.
+@dataclass(frozen=True)
+class Job:
+    """What a trainer is given besides the Run: the prepared data, the Run's work folder, the device, CPU threads."""
 
-    `metrics` are the task's; `examples` counts the data ("train_examples", "test_examples"). Where the prepared data
-    changed during the training it raises DataError, writes nothing, and drops what was learned.
+    data: Path
+    work: Path
+    device: torch.device
+    threads: int
+
+    @property
+    def workers(self) -> int:
+        """Processes that load data: several keep a GPU fed."""
+        return self.threads if self.device.type == "cuda" else 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trainer returns: the training, the task's metrics, and how many examples the data have.
+
+    `examples` has the record's names for them: "train_examples", "test_examples".
     """
+
+    trained: Trained
+    metrics: dict[str, Any]
+    examples: dict[str, int]
+
+
+def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None:
+    """Write last.pt, best.pt and then record.json into the work folder, from where they go to `out`.
+
+    Where the prepared data changed during the training it raises DataError, writes nothing, and drops what was learned.
+    """
+    data, work, device, trained = job.data, job.work, job.device, outcome.trained
     if not ranks.first():
         return
     try:
@@ -52,9 +67,9 @@ def write(
     speeds = sorted(entry["examples_per_s"] for entry in history.curve)
     fields = record.envelope(
         run,
-        metrics,
+        outcome.metrics,
         status=history.status,
-        environment={"device": device_name(device), "threads": threads, "processes": ranks.count()},
+        environment={"device": device_name(device), "threads": job.threads, "processes": ranks.count()},
         curve=history.curve,
         micro_batches=micro_batches(history),
         **({NAME: history.outcomes} if history.outcomes else {}),
@@ -65,7 +80,7 @@ def write(
         data={
             "dataset": run.dataset,
             "sha256": sha256(data / "manifest.json"),
-            **examples,
+            **outcome.examples,
             "source": read_json(data / "manifest.json").get("source"),
         },
         checkpoints={

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,34 +12,23 @@ from torch.nn import functional as F
 from hadaptive.data.token_batches import TokenBatches, Tokens, open_tokens
 from hadaptive.errors import UserError
 from hadaptive.nn.text import TextClassifier
-from hadaptive.record import TrainingRecord
 from hadaptive.run import Text
 from hadaptive.train.loop import Plan, fit
 from hadaptive.train.outcomes import NAME, outcomes
-from hadaptive.train.record import write
-from hadaptive.train.work import once
+from hadaptive.train.record import Job, Outcome
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes)
 TEST_BATCH = 64  # appendix A.6
 
 
-def train(run: Text, data: Path, out: Path, work: Path, *, device: str, threads: int, code: str) -> TrainingRecord:
-    """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
-
-    State to resume from lies under `work`. Divergence and lack of memory end as a record that says so. Returns the
-    record. Raises UserError for what the user can mend: damaged data or checkpoint, a net that cannot be built.
-    """
-    return once(run, data, out, work, code, lambda folder: _train(run, data, out, folder, device, threads, code))
-
-
-def _train(run: Text, data: Path, out: Path, work: Path, device_name: str, threads: int, code: str) -> None:
-    torch.set_num_threads(threads)
-    recipe, device = run.recipe, torch.device(device_name)
+def train(run: Text, job: Job) -> Outcome:
+    """Train the Run's model on its prepared data. UserError for a model that cannot be built."""
+    recipe, device = run.recipe, job.device
     common: dict[str, Any] = {"word_pieces": recipe.word_pieces, "device": device, "seed": run.seed}
     train = open_tokens(
-        data, "train", batch_size=recipe.batch_size, train=True, examples=recipe.train_examples, **common
+        job.data, "train", batch_size=recipe.batch_size, train=True, examples=recipe.train_examples, **common
     )
-    test = open_tokens(data, "test", batch_size=TEST_BATCH, train=False, **common)
+    test = open_tokens(job.data, "test", batch_size=TEST_BATCH, train=False, **common)
 
     torch.manual_seed(run.seed)
     model = build(run, train).to(device)
@@ -51,7 +39,7 @@ def _train(run: Text, data: Path, out: Path, work: Path, device_name: str, threa
         limit=DIVERGED_AT * math.log(train.num_classes),
         clip=recipe.clip,
     )
-    trained = fit(model, optimizer, train, loss, lambda net: evaluate(net, test), plan, work=work, device=device)
+    trained = fit(model, optimizer, train, loss, lambda net: evaluate(net, test), plan, work=job.work, device=device)
     end, top = trained.history.ending(), trained.history.top()
     metrics = {
         "top1_last": end.get("test_top1"),
@@ -65,7 +53,7 @@ def _train(run: Text, data: Path, out: Path, work: Path, device_name: str, threa
         "mid_channels": model.middle,
     }
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    write(run, trained, metrics, examples, data=data, out=out, work=work, device=device, threads=threads, code=code)
+    return Outcome(trained, metrics, examples)
 
 
 def build(run: Text, batches: TokenBatches) -> TextClassifier:

@@ -13,6 +13,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import torch
 
 from hadaptive import devices
 from hadaptive.data import prepared
@@ -20,21 +23,41 @@ from hadaptive.record import SEALED, Damaged, TrainingRecord, find, read
 from hadaptive.records import atomic, sha256
 from hadaptive.run import Run
 from hadaptive.train import ranks
+from hadaptive.train.loop import History, Trained
+from hadaptive.train.record import Job, Outcome, write
 
 RESULTS = ("last.pt", "best.pt", "record.json")
+R = TypeVar("R", bound=Run)
 
 
-def once(run: Run, data: Path, out: Path, work: Path, code: str, train: Callable[[Path], None]) -> TrainingRecord:
-    """Have `train(folder)` leave the results of `run` in its work folder and put them into `out`; returns the record.
+def once(
+    train: Callable[[R, Job], Outcome],
+    run: R,
+    data: Path,
+    out: Path,
+    work: Path,
+    *,
+    device: str,
+    threads: int,
+    code: str,
+    skip: str | None = None,
+) -> TrainingRecord:
+    """Train `run` on the prepared data in folder `data`; leave record.json, last.pt and best.pt in `out`.
 
-    A Run that already finished with the same settings, data and code is not trained again. Raises DataError where the
-    prepared data are not those that their manifest describes.
+    `train` is the trainer of the Run's task (see `hadaptive.tasks`). State to resume from lies under `work`. Divergence
+    and lack of memory end as a record that says so. A Run that already finished with the same settings, data and code
+    is not trained again. `skip` says why a Run cannot be trained, where what it depends on has failed: that is its
+    record's status. Returns the record. Raises UserError for what the user can mend: damaged data or checkpoint, a
+    model that cannot be built.
     """
-    key = run.key(sha256(data / "manifest.json"), code)
+    key = run.key(sha256(data / "manifest.json"), code, *([skip] if skip else []))
     # of several processes the first holds the folder, and the others wait for its word
     with workshop(work, key) if ranks.first() else contextlib.nullcontext(Bench(work / key)) as bench:
         if not ranks.from_first(bench.finished):
-            train(bench.folder)
+            torch.set_num_threads(threads)
+            job = Job(data, bench.folder, torch.device(device), threads)
+            outcome = Outcome(Trained(History(status=skip), {}, {}, 0), {}, {}) if skip else train(run, job)
+            write(run, outcome, job, out=out, code=code)
         elif ranks.first():
             prepared.verify(data)
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)

@@ -17,7 +17,7 @@ from hadaptive.search import train as searching
 from hadaptive.search.found import NothingFound, settled
 from hadaptive.search.genotype import agreement, by_chance, chosen
 from hadaptive.space import Space
-from hadaptive.train import classify, loop, unmade
+from hadaptive.train import classify, loop, work
 from tests.records import put_sealed
 from tests.train.test_classify import Killed, kill_in_epoch
 
@@ -28,7 +28,7 @@ Searcher = Callable[..., dict[str, Any]]
 def search(tmp_path: Path, digits: Path) -> Searcher:
     def go(run: Search, name: str = "a") -> dict[str, Any]:
         places = tmp_path / name / "out", tmp_path / name / "work"
-        return dict(searching.train(run, digits, *places, device="cpu", threads=1, code="code").raw)
+        return dict(work.once(searching.train, run, digits, *places, device="cpu", threads=1, code="code").raw)
 
     return go
 
@@ -118,7 +118,7 @@ def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
         recipe=classify.Recipe(epochs=1, image_size=32, batch_size=16, train_examples=32, flip=False),
         seed=0,
     )
-    record = classify.train(run, digits, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
+    record = work.once(classify.train, run, digits, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
     assert record.status == "done" and record.run.options == options
     for seed in (0, 1):
         finished(tmp_path, space, seed, 10.0)  # now the mean prefers blank
@@ -128,8 +128,8 @@ def test_the_net_found_is_that_of_the_mean_confidence_and_makes_the_key(
     assert settled({"norm": "dysoft"}, "demo", tmp_path) == {"norm": "dysoft"}
     with pytest.raises(NothingFound, match=r"no net found \(search/small/seed2: diverged at epoch 3\)"):
         settled({"found_by": ids[2:]}, "demo", tmp_path)
-    words = {"device": "cpu", "threads": 1, "code": "c", "status": "no net found"}
-    failed = unmade.train(run, digits, tmp_path / "f", tmp_path / "w", **words)  # type: ignore[arg-type]
+    how = {"device": "cpu", "threads": 1, "code": "c", "skip": "no net found"}
+    failed = work.once(classify.train, run, digits, tmp_path / "f", tmp_path / "w", **how)
     assert failed.status == "no net found" and failed.curve == [] and (tmp_path / "f/last.pt").exists()
     with pytest.raises(UserError, match=r"seed7/record.json is missing; run `hadaptive train search/small/seed7"):
         settled({"found_by": ["search/small/seed7"]}, "demo", tmp_path)

@@ -21,7 +21,7 @@ from hadaptive.search import train as searching
 from hadaptive.search.steps import temperature
 from hadaptive.search.supernet import SuperNet
 from hadaptive.study.runs import trainer_code
-from hadaptive.train import classify
+from hadaptive.train import classify, work
 from hadaptive.train.loop import Plan
 from tests.search.conftest import SMALL
 
@@ -122,7 +122,9 @@ def searched(digits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **re
         "space": SMALL, "recipe": {"epochs": 3, "image_size": 32, "batch_size": 16, "train_examples": 96, **recipe},
     })  # fmt: skip
     with pytest.raises(Asked):
-        searching.train(run, digits, tmp_path / "out", tmp_path / "work", device="cpu", threads=1, code="code")
+        work.once(
+            searching.train, run, digits, tmp_path / "out", tmp_path / "work", device="cpu", threads=1, code="code"
+        )
     return given[0], given[1]
 
 

@@ -20,7 +20,7 @@ from hadaptive.recipes import Recipe
 from hadaptive.record.trainings import Outcomes
 from hadaptive.records import read_json, sha256
 from hadaptive.run import Classification
-from hadaptive.train import checkpoint, classify, loop
+from hadaptive.train import checkpoint, classify, loop, work
 
 Trainer = Callable[..., dict[str, Any]]
 
@@ -43,7 +43,7 @@ def small_run(**changes: Any) -> Classification:
 def train(tmp_path: Path, digits: Path) -> Trainer:
     def go(run: Classification, name: str = "a", code: str = "code") -> dict[str, Any]:
         places = tmp_path / name / "out", tmp_path / name / "work"
-        return dict(classify.train(run, digits, *places, device="cpu", threads=1, code=code).raw)
+        return dict(work.once(classify.train, run, digits, *places, device="cpu", threads=1, code=code).raw)
 
     return go
 
@@ -241,7 +241,7 @@ def test_prepared_data_that_changed_are_noticed(train: Trainer, digits: Path, tm
     for file in digits.iterdir():
         (broken / file.name).write_bytes(file.read_bytes()[: -1 if file.name == "train_images.npy" else None])
     with pytest.raises(UserError, match=r"train_images\.npy"):
-        classify.train(run, broken, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
+        work.once(classify.train, run, broken, tmp_path / "o", tmp_path / "w", device="cpu", threads=1, code="c")
 
 
 @pytest.fixture
@@ -261,7 +261,9 @@ def test_what_was_trained_on_changed_data_is_never_recorded_or_taken(
     run, intact = small_run(epochs=1), (own / "train_labels.npy").read_bytes()
 
     def go() -> Any:
-        return classify.train(run, own, tmp_path / "out", tmp_path / "work", device="cpu", threads=1, code="code")
+        return work.once(
+            classify.train, run, own, tmp_path / "out", tmp_path / "work", device="cpu", threads=1, code="code"
+        )
 
     changed = pytest.raises(
         DataError, match=r"train_labels\.npy was changed .*; `hadaptive data digits` makes the data"

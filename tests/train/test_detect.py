@@ -14,7 +14,7 @@ from hadaptive.errors import UserError
 from hadaptive.recipes import DetectionRecipe
 from hadaptive.records import sha256
 from hadaptive.run import Detection
-from hadaptive.train import detect, loop
+from hadaptive.train import detect, loop, work
 from hadaptive.train.schedule import cosine
 
 Trainer = Callable[..., dict[str, Any]]
@@ -48,7 +48,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(tmp_path: Path, shapes: Path) -> Trainer:
     def go(run: Detection, name: str = "a") -> dict[str, Any]:
         places = tmp_path / name / "out", tmp_path / name / "work"
-        return dict(detect.train(run, shapes, *places, device="cpu", threads=1, code="code").raw)
+        return dict(work.once(detect.train, run, shapes, *places, device="cpu", threads=1, code="code").raw)
 
     return go
 

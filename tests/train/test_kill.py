@@ -15,7 +15,7 @@ from hadaptive.identity import code_id
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification
 from hadaptive.study.runs import trainer_code
-from hadaptive.train import classify
+from hadaptive.train import classify, work
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Classification(
@@ -47,7 +47,9 @@ def ended(folder: Path, words: str, sent: signal.Signals, after_s: float) -> tup
 def in_here(folder: Path, digits: Path) -> dict[str, Any]:
     """The same training in this process, with what the other left behind."""
     places = folder / RUN.folder, folder / "work" / RUN.scale / RUN.id
-    return dict(classify.train(RUN, digits, *places, device="cpu", threads=1, code=code_id(*trainer_code(RUN))).raw)
+    return dict(
+        work.once(classify.train, RUN, digits, *places, device="cpu", threads=1, code=code_id(*trainer_code(RUN))).raw
+    )
 
 
 def outcome(record: dict[str, Any]) -> tuple[Any, ...]:

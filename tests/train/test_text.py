@@ -13,7 +13,7 @@ from hadaptive.errors import UserError
 from hadaptive.recipes import TextRecipe
 from hadaptive.record.trainings import Outcomes
 from hadaptive.run import Text
-from hadaptive.train import loop, text
+from hadaptive.train import loop, text, work
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def small_run(task: str = "sst2", feed_forward: str = "bert", **changes: Any) ->
 
 def go(run: Text, data: Path, folder: Path) -> dict[str, Any]:
     places = data / run.dataset, folder / "out", folder / "work"
-    return dict(text.train(run, *places, device="cpu", threads=1, code="code").raw)
+    return dict(work.once(text.train, run, *places, device="cpu", threads=1, code="code").raw)
 
 
 @pytest.mark.parametrize("feed_forward", ["bert", "ach"])
