@@ -80,10 +80,10 @@ def _bench_share(a: argparse.Namespace) -> None:
     with claimed() as device:
         if device == "cpu":
             raise UserError("bench share needs a CUDA device: it measures trainings that share one")
-        from hadaptive.train.share import share_ratios
+        from hadaptive.train.concurrency import concurrency_ratios
 
         model, threads = (a.models or ["hadaptive_net_s"])[0], max(1, a.threads // a.processes)
-        found = share_ratios(
+        found = concurrency_ratios(
             model, prepared(a.dataset), device=device, image_size=a.image_size, threads=threads, most=a.processes
         )
     print(json.dumps(found, indent=1))

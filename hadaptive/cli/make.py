@@ -82,11 +82,11 @@ def _train(a: argparse.Namespace) -> None:
         from hadaptive.train import ranks
         from hadaptive.train.work import once
 
-        with ranks.joined(device):
+        with ranks.process_group(device):
             record = once(
                 train, run, data, run.folder, work, device=device, threads=a.threads or threads(), code=code, skip=skip
             )
-            first = ranks.first()
+            first = ranks.is_main_process()
     reached = record.at("metrics", task.metric)
     if first:
         print(f"{run.id}: {record.status}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))

@@ -17,7 +17,7 @@ from hadaptive.search.steps import Alternation, SearchBatches, temperature
 from hadaptive.search.supernet import START, SuperNet
 from hadaptive.train import ranks
 from hadaptive.train.classify import DIVERGED_AT, Precision, accuracies, layout, prepare_as_released, splits
-from hadaptive.train.loop import Diverged, Plan, fit
+from hadaptive.train.loop import Diverged, Schedule, fit
 from hadaptive.train.record import Job, Outcome
 from hadaptive.train.schedule import cosine
 
@@ -30,7 +30,7 @@ def train(run: Search, job: Job) -> Outcome:
     The record's curve holds the confidences of every layer and candidate at every epoch; its metrics those at the end
     and the candidate each layer would be. Raises UserError for several GPUs, and for data that cannot be divided.
     """
-    if ranks.count() > 1:
+    if ranks.world_size() > 1:
         raise UserError(f"{run.id}: an architecture search runs on one GPU; leave --set-resources train:gpu away")
     recipe, device = run.recipe, job.device
     whole, test = splits(run, job)
@@ -44,9 +44,9 @@ def train(run: Search, job: Job) -> Outcome:
     optimizer, architecture = optimisers(net, recipe)
     precision = Precision(device, recipe.precision)
     alternation = Alternation(architecture, precision, recipe.clip)
-    plan = Plan(
+    schedule = Schedule(
         epochs=recipe.epochs,
-        schedule=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
+        learning_rate=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
         limit=DIVERGED_AT * math.log(whole.num_classes),
         clip=None if recipe.as_released else recipe.clip,
     )
@@ -56,14 +56,14 @@ def train(run: Search, job: Job) -> Outcome:
         batches,
         alternation.loss,
         lambda _: _state(net) | precision.evaluate(net, test),
-        plan,
+        schedule,
         work=job.work,
         device=device,
         beside={"architecture": architecture},
     )
     for entry in trained.history.curve:
         entry["temperature"] = temperature(entry["epoch"], recipe)
-    confidence = trained.history.ending().get("confidence")
+    confidence = trained.history.last_entry().get("confidence")
     names = None if confidence is None else chosen(run.space, confidence)
     metrics = accuracies(trained.history) | {"confidence": confidence, "chosen": names}
     examples = {

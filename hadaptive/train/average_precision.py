@@ -17,7 +17,7 @@ MATCHED_AT = 0.5
 
 
 @dataclass(frozen=True)
-class Found:
+class Detections:
     """The detections on one image: boxes (N, 4) x1, y1, x2, y2 in its pixels, scores (N,), classes (N,) from 0."""
 
     boxes: NDArray[np.floating]
@@ -26,15 +26,17 @@ class Found:
 
 
 @dataclass(frozen=True)
-class There:
-    """The objects of one image: as `Found`, with `crowds` (N,) instead of scores."""
+class GroundTruth:
+    """The objects of one image: as `Detections`, with `crowds` (N,) instead of scores."""
 
     boxes: NDArray[np.floating]
     classes: NDArray[np.int64]
     crowds: NDArray[np.bool_]
 
 
-def evaluate(found: Sequence[Found], there: Sequence[There], num_classes: int) -> dict[str, float | int | None]:
+def evaluate(
+    detections: Sequence[Detections], ground_truth: Sequence[GroundTruth], num_classes: int
+) -> dict[str, float | int | None]:
     """Metrics of detections over all images, in percent.
 
     `map`: COCO's mAP@[.5:.95], average precision averaged over IoU thresholds 0.5, 0.55, ... 0.95 and over the classes
@@ -48,13 +50,13 @@ def evaluate(found: Sequence[Found], there: Sequence[There], num_classes: int) -
 
     Raises ValueError where the two sequences differ in length.
     """
-    if len(found) != len(there):
-        raise ValueError(f"detections of {len(found)} images for {len(there)} images")
+    if len(detections) != len(ground_truth):
+        raise ValueError(f"detections of {len(detections)} images for {len(ground_truth)} images")
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports on standard output
-        truth = _truth(there, num_classes)
+        truth = _truth(ground_truth, num_classes)
         rows = [
             (n + 1, x1, y1, x2 - x1, y2 - y1, score, label + 1)
-            for n, each in enumerate(found)
+            for n, each in enumerate(detections)
             for (x1, y1, x2, y2), score, label in zip(each.boxes, each.scores, each.classes, strict=True)
         ]
         if not rows or not truth.anns:
@@ -80,7 +82,7 @@ def evaluate(found: Sequence[Found], there: Sequence[There], num_classes: int) -
     }
 
 
-def _truth(there: Sequence[There], num_classes: int) -> Any:
+def _truth(ground_truth: Sequence[GroundTruth], num_classes: int) -> Any:
     truth = COCO()
     objects = [
         {
@@ -90,12 +92,12 @@ def _truth(there: Sequence[There], num_classes: int) -> Any:
             "area": (x2 - x1) * (y2 - y1),
             "bbox": [x1, y1, x2 - x1, y2 - y1],
         }
-        for n, each in enumerate(there)
+        for n, each in enumerate(ground_truth)
         for (x1, y1, x2, y2), label, crowd in zip(each.boxes.tolist(), each.classes, each.crowds, strict=True)
     ]
     truth.dataset = {
         "info": {},
-        "images": [{"id": n + 1} for n in range(len(there))],
+        "images": [{"id": n + 1} for n in range(len(ground_truth))],
         "categories": [{"id": n + 1} for n in range(num_classes)],
         "annotations": [{"id": n, **each} for n, each in enumerate(objects, start=1)],  # 0 would say "no match"
     }

@@ -17,7 +17,7 @@ import torch
 from hadaptive.data.batches import open_batches
 from hadaptive.nn.zoo import create_model
 from hadaptive.train.classify import Precision
-from hadaptive.train.loop import Plan, fit
+from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.record import device_name
 from hadaptive.train.schedule import cosine
 
@@ -58,7 +58,7 @@ def loop_ratio(
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), foreach=True, capturable=device.type == "cuda")
     loss = Precision(device, precision).loss
-    plan = Plan(1, partial(cosine, peak=1e-3, warmup=0.05), limit=float("inf"), compile=compile)
+    schedule = Schedule(1, partial(cosine, peak=1e-3, warmup=0.05), limit=float("inf"), compile=compile)
     x, y = next(batches.epoch(1))
 
     def step() -> None:
@@ -77,7 +77,14 @@ def loop_ratio(
     def looped() -> float:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             history = fit(
-                model, optimizer, batches, loss, lambda net: {"test_top1": 0.0}, plan, work=Path(folder), device=device
+                model,
+                optimizer,
+                batches,
+                loss,
+                lambda net: {"test_top1": 0.0},
+                schedule,
+                work=Path(folder),
+                device=device,
             ).history
         return float(history.curve[0]["examples_per_s"])
 

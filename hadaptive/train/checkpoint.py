@@ -71,17 +71,17 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 
 def newest(
-    path: Path, device: torch.device | str = "cpu", unlike: Callable[[Any], str | None] = lambda state: None
+    path: Path, device: torch.device | str = "cpu", mismatch: Callable[[Any], str | None] = lambda state: None
 ) -> dict[str, Any] | None:
     """The state to resume from: at `path`, else the one before it, else None. A damaged one is named and left.
 
-    `unlike` says in words why a state cannot be resumed from, and None where it can; one that cannot counts as damaged.
+    `mismatch` returns why a state cannot be resumed from, None where it can; one that cannot counts as damaged.
     """
     for candidate, otherwise in ((path, "from the checkpoint before it"), (previous(path), "from the start")):
         if candidate.exists():
             try:
                 state = load(candidate, device)
-                if (wrong := unlike(state)) is not None:
+                if (wrong := mismatch(state)) is not None:
                     raise Damaged(f"{candidate} is of another training ({wrong}). Delete it")
                 return state
             except Damaged as error:
@@ -89,14 +89,14 @@ def newest(
     return None
 
 
-def weights_unlike(found: Any, expected: Mapping[str, Any]) -> str | None:
-    """How `found` differs from weights of the names, shapes and types of `expected`; None where it does not."""
-    if not isinstance(found, Mapping):
-        return f"{type(found).__name__} in the place of weights"
-    if odd := sorted(map(str, found.keys() ^ expected.keys())):
+def weights_mismatch(weights: Any, expected: Mapping[str, Any]) -> str | None:
+    """Return how `weights` differ from the names, shapes and types of `expected`; None where they do not."""
+    if not isinstance(weights, Mapping):
+        return f"{type(weights).__name__} in the place of weights"
+    if odd := sorted(map(str, weights.keys() ^ expected.keys())):
         return f"{odd[0]} is {'missing' if odd[0] in expected else 'not in this model'}"
     for name, own in expected.items():
-        value = found[name]
+        value = weights[name]
         if not isinstance(value, Tensor) or (value.shape, value.dtype) != (own.shape, own.dtype):
             shape = f"{list(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
             return f"{name} is {shape}, not {list(own.shape)} {own.dtype}"
@@ -106,7 +106,7 @@ def weights_unlike(found: Any, expected: Mapping[str, Any]) -> str | None:
 def fill(model: nn.Module, path: Path) -> None:
     """Load the weights of a checkpoint into `model`. Raises what `load` raises, and Damaged for another model's."""
     state = load(path)
-    if (wrong := weights_unlike(state, model.state_dict())) is not None:
+    if (wrong := weights_mismatch(state, model.state_dict())) is not None:
         raise Damaged(f"{path} holds the weights of another model ({wrong}). Delete it and run its Run again")
     model.load_state_dict(state)
 

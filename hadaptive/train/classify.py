@@ -16,7 +16,7 @@ from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification, Search
-from hadaptive.train.loop import History, Plan, fit
+from hadaptive.train.loop import History, Schedule, fit
 from hadaptive.train.outcomes import NAME, outcomes
 from hadaptive.train.record import Job, Outcome
 from hadaptive.train.schedule import cosine
@@ -35,9 +35,9 @@ def train(run: Classification, job: Job) -> Outcome:
     # foreach: a few large operations instead of hundreds of small ones, the same update
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
     precision = Precision(device, recipe.precision)
-    plan = Plan(
+    schedule = Schedule(
         epochs=recipe.epochs,
-        schedule=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
+        learning_rate=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
         limit=DIVERGED_AT * math.log(train.num_classes),
         compile=recipe.compile,
     )
@@ -47,7 +47,7 @@ def train(run: Classification, job: Job) -> Outcome:
         train,
         precision.loss,
         lambda net: precision.evaluate(net, test) | temperatures(model),
-        plan,
+        schedule,
         work=job.work,
         device=device,
     )
@@ -85,7 +85,7 @@ def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
 
 def accuracies(history: History) -> dict[str, Any]:
     """What a training reached: after its last epoch, and at the epoch that is best on test."""
-    end, top = history.ending(), history.top()
+    end, top = history.last_entry(), history.best_entry()
     return {
         "top1_last": end.get("test_top1"),
         "top5_last": end.get("test_top5"),

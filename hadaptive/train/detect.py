@@ -15,8 +15,8 @@ from hadaptive.errors import UserError
 from hadaptive.nn.features import feature_maps
 from hadaptive.nn.ssd import FocalSSD
 from hadaptive.run import Detection
-from hadaptive.train.average_precision import Found, There, evaluate
-from hadaptive.train.loop import Plan, fit
+from hadaptive.train.average_precision import Detections, GroundTruth, evaluate
+from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.record import Job, Outcome
 from hadaptive.train.schedule import cosine
 
@@ -60,9 +60,11 @@ def train(run: Detection, job: Job) -> Outcome:
     optimizer = torch.optim.SGD(
         model.parameters(), lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
     )
-    plan = Plan(
+    schedule = Schedule(
         epochs=recipe.epochs,
-        schedule=partial(cosine, peak=lr, warmup=recipe.warmup_epochs / recipe.epochs, floor=min(lr, recipe.lr_floor)),
+        learning_rate=partial(
+            cosine, peak=lr, warmup=recipe.warmup_epochs / recipe.epochs, floor=min(lr, recipe.lr_floor)
+        ),
         limit=DIVERGED_AT,
         select="test_map",
     )
@@ -73,11 +75,11 @@ def train(run: Detection, job: Job) -> Outcome:
         train,
         detector.loss,
         lambda net: detector.evaluate(net, test, "test"),
-        plan,
+        schedule,
         work=job.work,
         device=device,
     )
-    end, top = trained.history.ending(), trained.history.top()
+    end, top = trained.history.last_entry(), trained.history.best_entry()
     known: dict[str, Any] = {}
     if trained.history.curve:
         model.load_state_dict(trained.last)
@@ -151,9 +153,11 @@ class Detector:
             for target, each in zip(targets, self.detections(model, x_BCHW), strict=True):
                 index = int(target["image"])
                 sides_4 = np.tile(known.sizes[index], 2)
-                found.append(Found(each["boxes"].numpy() * sides_4, each["scores"].numpy(), each["labels"].numpy()))
+                found.append(
+                    Detections(each["boxes"].numpy() * sides_4, each["scores"].numpy(), each["labels"].numpy())
+                )
                 rows = known.objects(index)
-                there.append(There(known.boxes[rows], known.classes[rows], known.crowds[rows]))
+                there.append(GroundTruth(known.boxes[rows], known.classes[rows], known.crowds[rows]))
         metrics = evaluate(found, there, len(test.dataset.classes))
         return {f"{name}_{metric}": value for metric, value in metrics.items()}
 

@@ -1,7 +1,7 @@
 """The training loop: every Run of every task goes through `fit`, top to bottom.
 
 What varies comes in: the model, an optimiser, batches by epoch, a loss, an evaluation. What never varies is here: the
-schedule, checkpoints and bit-for-bit resuming (`state`), divergence as a result, too little memory (`pieces`),
+schedule, checkpoints and bit-for-bit resuming (`state`), divergence as a result, too little memory (`micro_batches`),
 several processes (`ranks`), being asked to stop (`stop`), progress, the curve.
 """
 
@@ -12,19 +12,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from hadaptive.errors import Preempted, UserError
 from hadaptive.train import ranks
-from hadaptive.train.pieces import Loss as Loss
-from hadaptive.train.pieces import Pieces
-from hadaptive.train.state import Begun as Begun
+from hadaptive.train.micro_batches import Loss as Loss
+from hadaptive.train.micro_batches import MicroBatches
+from hadaptive.train.state import EpochProgress as EpochProgress
 from hadaptive.train.state import History as History
 from hadaptive.train.state import State, Weights
 from hadaptive.train.stop import noticed
@@ -37,7 +38,7 @@ class Batches(Protocol):
     """What training needs of data: its length and one epoch's batches, the same for the same epoch every time.
 
     A batch is inputs and targets, of whatever type the loss takes; the length of the targets counts the examples.
-    Tensors and lists are indexed by example, tuples, mappings and dataclasses hold such (see `pieces`).
+    Tensors and lists are indexed by example, tuples, mappings and dataclasses hold such (see `micro_batches`).
     """
 
     @property
@@ -46,11 +47,11 @@ class Batches(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """How long to train, at what learning rate, and the mean training loss beyond which it has diverged."""
 
     epochs: int
-    schedule: Callable[[int, int], float]  # learning rate of a step (0-based) out of so many
+    learning_rate: Callable[[int, int], float]  # learning rate of a step (0-based) out of so many
     limit: float
     select: str = "test_top1"  # the metric, in percent, whose highest value marks the best epoch
     clip: float | None = None  # largest norm of all gradients together
@@ -78,73 +79,62 @@ def fit(
     train: Batches,
     loss: Loss,
     evaluate: Callable[[nn.Module], dict[str, Any]],
-    plan: Plan,
+    schedule: Schedule,
     *,
     work: Path,
     device: torch.device,
     beside: Mapping[str, torch.optim.Optimizer] | None = None,
 ) -> Trained:
-    """Train as planned, resuming from `work/state.pt` where it exists.
+    """Train by the schedule, resuming from `work/state.pt` where it exists.
 
     `beside`: optimisers that the loss itself steps (an architecture search); they are saved and resumed too. Such a
     loss is called once a step, so its batches are not cut to fit into memory.
 
-    `loss(model, x, y)` returns the mean loss of the batch and how many it predicts right (None where nothing can be
-    counted), both on the device. `evaluate(model)` returns the metrics of an epoch. Where memory is too small for a
-    batch, training goes on from what was saved last with half as many examples at once and the same steps.
+    `loss(model, x, y)` returns the mean loss of the batch and how many examples it predicts correctly (None where
+    nothing can be counted), both on the device. `evaluate(model)` returns the metrics of an epoch. Where memory is too
+    small for a batch, training resumes from what was saved last with half as many examples at once and the same steps.
     Raises Preempted after SIGTERM or SIGINT, with all saved, and UserError where the state is damaged beyond use.
     """
-    net = compiled(model, plan.compile)
-    spread = ranks.wrapped(net, device)
+    trainee = compiled(model, schedule.compile)
+    parallel = ranks.data_parallel(trainee, device)
     state = State(work / "state.pt", model, {"weights": optimizer, **(beside or {})}, device)
-    begun, pieces = state.resume(), Pieces(divisible=not beside)
-    if (done := len(state.history.curve)) or begun.steps:
-        within = f" and {begun.steps} steps" if begun.steps else ""
-        print(f"resumed after epoch {done} of {plan.epochs}{within}", flush=True)
-    steps = plan.epochs * train.steps
+    progress, micro_batches = state.resume(), MicroBatches(divisible=not beside)
+    if (done := len(state.history.curve)) or progress.steps:
+        within = f" and {progress.steps} steps" if progress.steps else ""
+        print(f"resumed after epoch {done} of {schedule.epochs}{within}", flush=True)
+    steps = schedule.epochs * train.steps
     with (
         noticed() as asked,
-        tqdm(total=steps, disable=None if ranks.first() else True, unit="step", dynamic_ncols=True) as bar,
+        tqdm(total=steps, disable=None if ranks.is_main_process() else True, unit="step", dynamic_ncols=True) as bar,
     ):
-        while (epoch := len(state.history.curve) + 1) <= plan.epochs:
+        while (epoch := len(state.history.curve) + 1) <= schedule.epochs:
             if state.history.micro_batches:
-                pieces.most = state.history.micro_batches[-1]["examples"]
-            bar.n, started = (epoch - 1) * train.steps + begun.steps, time.perf_counter()
+                micro_batches.most = state.history.micro_batches[-1]["examples"]
+            bar.n, started = (epoch - 1) * train.steps + progress.steps, time.perf_counter()
             trained: dict[str, float] | None = None
             try:
-                trained = _epoch(
-                    spread,
-                    optimizer,
-                    train,
-                    loss,
-                    plan,
-                    epoch,
-                    device,
-                    bar,
-                    begun=begun,
-                    pieces=pieces,
-                    state=state,
-                    asked=asked,
-                )
-                tested = ranks.from_first(lambda: evaluate(net))
+                backward = partial(micro_batches.backward, parallel, loss)
+                trained = _epoch(parallel, backward, optimizer, train, schedule, epoch, bar, progress, state, asked)
+                tested = ranks.broadcast(lambda: evaluate(trainee))
             except (Diverged, RuntimeError) as error:
                 if (reason := failure(error)) is None:
                     raise
-                if ranks.count() > 1 and reason == "out of memory":  # of one process; the others know nothing of it
-                    raise UserError(f"out of memory on one of {ranks.count()} GPUs; use more, or one alone") from error
-                if trained is not None or reason != "out of memory" or not pieces.halve():
+                gpus = ranks.world_size()
+                if gpus > 1 and reason == "out of memory":  # of one process; the others know nothing of it
+                    raise UserError(f"out of memory on one of {gpus} GPUs; use more, or one alone") from error
+                if trained is not None or reason != "out of memory" or not micro_batches.halve():
                     state.history.status = f"{reason} at epoch {epoch}"
                     break
             else:
-                state.epoch_done({"epoch": epoch, **trained, **tested}, _since(started, begun), plan.select)
-                begun, history = state.fresh(), state.history
-                with bar.external_write_mode() if ranks.first() else nullcontext():
-                    left_s = history.wall_s / epoch * (plan.epochs - epoch)
-                    if ranks.first():
-                        print(_line(history.ending(), plan, left_s), flush=True)
+                state.finish_epoch({"epoch": epoch, **trained, **tested}, _since(started, progress), schedule.select)
+                progress, history = state.new_epoch(), state.history
+                with bar.external_write_mode() if ranks.is_main_process() else nullcontext():
+                    left_s = history.wall_s / epoch * (schedule.epochs - epoch)
+                    if ranks.is_main_process():
+                        print(_line(history.last_entry(), schedule, left_s), flush=True)
                 continue
             # here nothing holds on to the failed step any more, and its memory can be used again
-            begun = _smaller(state, pieces, epoch)
+            progress = _smaller(state, micro_batches, epoch)
     return Trained(state.history, state.last, state.best, sum(p.numel() for p in model.parameters() if p.requires_grad))
 
 
@@ -152,89 +142,87 @@ def compiled(model: nn.Module, how: bool | Literal["graphs"]) -> nn.Module:
     """Return the model as a recipe's `compile` asks for it: as it is, compiled, or compiled into CUDA graphs."""
     if not how:
         return model
-    net: nn.Module = torch.compile(model, mode="reduce-overhead" if how == "graphs" else None)  # type: ignore[assignment]
-    return net
+    module: nn.Module = torch.compile(model, mode="reduce-overhead" if how == "graphs" else None)  # type: ignore[assignment]
+    return module
 
 
-def _smaller(state: State, pieces: Pieces, epoch: int) -> Begun:
-    """Back to what was saved last, to go on from it with smaller pieces of a batch."""
+def _smaller(state: State, micro_batches: MicroBatches, epoch: int) -> EpochProgress:
+    """Go back to what was saved last, and resume from it with smaller micro-batches."""
     torch.cuda.empty_cache()
-    begun, examples = state.resume(), pieces.most
+    progress, examples = state.resume(), micro_batches.most
     assert examples is not None
     state.history.micro_batches.append({"epoch": epoch, "examples": examples})
-    state.save(begun)
+    state.save(progress)
     print(f"out of memory in epoch {epoch}: again with {examples} examples at once, the batch as before", flush=True)
-    return begun
+    return progress
 
 
 def _epoch(
     model: nn.Module,
+    backward: Callable[[Any, Any], tuple[Tensor, Tensor | None]],
     optimizer: torch.optim.Optimizer,
     train: Batches,
-    loss: Loss,
-    plan: Plan,
+    schedule: Schedule,
     epoch: int,
-    device: torch.device,
     bar: tqdm[Any],
-    *,
-    begun: Begun,
-    pieces: Pieces,
+    progress: EpochProgress,
     state: State,
     asked: Callable[[], bool],
 ) -> dict[str, float]:
-    """One pass over the training data, what of it is not done yet: last learning rate, mean loss, top-1 in percent
-    where counted, examples/s."""
+    """Train on what is left of the epoch; return the last learning rate, mean loss, top-1 (percent) where counted, and
+    examples/s."""
     model.train()
-    before, steps = (epoch - 1) * train.steps, plan.epochs * train.steps
+    before, steps = (epoch - 1) * train.steps, schedule.epochs * train.steps
     started = shown = time.perf_counter()
-    if begun.steps == 0:
-        state.noise_again()
-    for x, y in islice(train.epoch(epoch), begun.steps, None) if begun.steps < train.steps else ():
-        state.noise_again()  # not before: what was saved within the epoch had its data open already
+    if progress.steps == 0:
+        state.restore_rng()
+    for x, y in islice(train.epoch(epoch), progress.steps, None) if progress.steps < train.steps else ():
+        state.restore_rng()  # not before: what was saved within the epoch had its data open already
         for group in optimizer.param_groups:
-            group["lr"] = plan.schedule(before + begun.steps, steps)
-        batch_loss, batch_right = pieces.backward(model, loss, x, y)
-        if plan.clip is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            group["lr"] = schedule.learning_rate(before + progress.steps, steps)
+        batch_loss, batch_correct = backward(x, y)
+        if schedule.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         # Sums stay on the device: reading them at every step would make a GPU wait for the host.
-        begun.loss_sum += batch_loss
-        if batch_right is None:
-            begun.counted = False
+        progress.loss_sum += batch_loss
+        if batch_correct is None:
+            progress.counted = False
         else:
-            begun.right += batch_right
-        begun.seen, begun.steps = begun.seen + len(y), begun.steps + 1
+            progress.correct += batch_correct
+        progress.seen, progress.steps = progress.seen + len(y), progress.steps + 1
         if not bar.disable and (now := time.perf_counter()) - shown > REFRESH_S:
-            shown, speed = now, begun.seen / _since(started, begun)
-            bar.set_description(f"epoch {epoch}/{plan.epochs}", refresh=False)
-            top1 = f", top-1 {100 * begun.right.item() / begun.seen:.1f}%" if begun.counted else ""
-            bar.set_postfix_str(f"loss {begun.loss_sum.item() / begun.seen:.3f}{top1}, {speed:.0f}/s", refresh=False)
+            shown, speed = now, progress.seen / _since(started, progress)
+            bar.set_description(f"epoch {epoch}/{schedule.epochs}", refresh=False)
+            top1 = f", top-1 {100 * progress.correct.item() / progress.seen:.1f}%" if progress.counted else ""
+            mean_loss = progress.loss_sum.item() / progress.seen
+            bar.set_postfix_str(f"loss {mean_loss:.3f}{top1}, {speed:.0f}/s", refresh=False)
         bar.update()
-        if ranks.count() == 1 or begun.steps % AGREE_STEPS == 0:
-            wish = 2 if asked() else int(time.monotonic() - state.saved_at > plan.save_s)
-            if wish := ranks.highest(wish):
-                state.save(replace(begun, seconds=_since(started, begun)))
+        if ranks.world_size() == 1 or progress.steps % AGREE_STEPS == 0:
+            wish = 2 if asked() else int(time.monotonic() - state.saved_at > schedule.save_s)
+            if wish := ranks.all_reduce_max(wish):
+                state.save(replace(progress, seconds=_since(started, progress)))
             if wish == 2:
-                raise Preempted(f"stopped after step {begun.steps} of epoch {epoch}, which is saved")
-    state.noise_again()
-    loss_sum, right = begun.loss_sum.clone(), begun.right.clone()
-    ranks.add_up(loss_sum, right)
-    mean_loss = loss_sum.item() / begun.seen  # waits for the device, so that the time below is the epoch's
-    if not math.isfinite(mean_loss) or mean_loss > plan.limit:
+                raise Preempted(f"stopped after step {progress.steps} of epoch {epoch}, which is saved")
+    state.restore_rng()
+    loss_sum, correct = progress.loss_sum.clone(), progress.correct.clone()
+    ranks.all_reduce_sum(loss_sum, correct)
+    mean_loss = loss_sum.item() / progress.seen  # waits for the device, so that the time below is the epoch's
+    if not math.isfinite(mean_loss) or mean_loss > schedule.limit:
         raise Diverged(f"mean training loss {mean_loss}")
-    speed = begun.seen / _since(started, begun)
+    speed = progress.seen / _since(started, progress)
     entry = {"lr": float(optimizer.param_groups[0]["lr"]), "train_loss": mean_loss, "examples_per_s": speed}
-    return entry | ({"train_top1": 100 * right.item() / begun.seen} if begun.counted else {})
+    return entry | ({"train_top1": 100 * correct.item() / progress.seen} if progress.counted else {})
 
 
-def _since(started: float, begun: Begun) -> float:
-    """Seconds of an epoch: of this process since `started`, and of those before it."""
-    return begun.seconds + time.perf_counter() - started
+def _since(started: float, progress: EpochProgress) -> float:
+    """Return the seconds of an epoch: of this process since `started`, and of those before it."""
+    return progress.seconds + time.perf_counter() - started
 
 
 def failure(error: BaseException) -> str | None:
-    """The reason for a record where `error` is a result of training (divergence, memory), None where it is a fault."""
+    """Return the status for a record where `error` is a result of training (divergence, memory), None otherwise."""
     if isinstance(error, Diverged):
         return "diverged"
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
@@ -242,10 +230,10 @@ def failure(error: BaseException) -> str | None:
     return None
 
 
-def _line(entry: dict[str, Any], plan: Plan, left_s: float) -> str:
+def _line(entry: dict[str, Any], schedule: Schedule, left_s: float) -> str:
     left = f"{left_s / 60:.0f} min" if left_s >= 90 else f"{left_s:.0f} s"
-    top1 = f"top-1 {entry['train_top1']:.2f}%, " if "train_top1" in entry else ""
+    top1, select = f"top-1 {entry['train_top1']:.2f}%, " if "train_top1" in entry else "", schedule.select
     return (
-        f"epoch {entry['epoch']}/{plan.epochs}: loss {entry['train_loss']:.3f}, {top1}"
-        f"{plan.select.replace('_', ' ')} {entry[plan.select]:.2f}%, {entry['examples_per_s']:.0f}/s, {left} left"
+        f"epoch {entry['epoch']}/{schedule.epochs}: loss {entry['train_loss']:.3f}, {top1}"
+        f"{select.replace('_', ' ')} {entry[select]:.2f}%, {entry['examples_per_s']:.0f}/s, {left} left"
     )

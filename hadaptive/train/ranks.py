@@ -1,4 +1,4 @@
-"""Several processes training one net (torchrun, one process a GPU): who this one is, and what all must agree on.
+"""Several processes that train one model (torchrun, one process per GPU): rank, collectives, data parallelism.
 
 Outside torchrun there is one process, and everything here does nothing.
 """
@@ -20,7 +20,7 @@ PATIENCE = timedelta(days=1)  # others wait while the first evaluates, or while 
 
 
 @contextlib.contextmanager
-def joined(device: str) -> Iterator[None]:
+def process_group(device: str) -> Iterator[None]:
     """Join the group torchrun has started this process for: NCCL between GPUs, gloo between CPUs."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -32,77 +32,77 @@ def joined(device: str) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def count() -> int:
-    """How many processes train together."""
+def world_size() -> int:
+    """Return how many processes train together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """Return the number of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def first() -> bool:
-    """Whether this process is the one that evaluates, saves and speaks."""
+def is_main_process() -> bool:
+    """Tell whether this is rank 0, the process that evaluates, saves and prints."""
     return rank() == 0
 
 
-def from_first(make: Callable[[], T]) -> T:
-    """What `make()` gives in the first process, in all of them."""
-    if count() == 1:
+def broadcast(make: Callable[[], T]) -> T:
+    """Return what `make()` returns on rank 0, on every rank."""
+    if world_size() == 1:
         return make()
-    told: list[Any] = [make() if first() else None]
-    distributed.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-    value: T = told[0]
+    values: list[Any] = [make() if is_main_process() else None]
+    distributed.broadcast_object_list(values, src=0, device=torch.device("cpu"))
+    value: T = values[0]
     return value
 
 
-def highest(number: int) -> int:
-    """The largest of the processes' numbers."""
-    if count() == 1:
+def all_reduce_max(number: int) -> int:
+    """Return the largest of the ranks' numbers."""
+    if world_size() == 1:
         return number
-    found = torch.tensor(number)
-    distributed.all_reduce(found, distributed.ReduceOp.MAX)
-    return int(found)
+    largest = torch.tensor(number)
+    distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+    return int(largest)
 
 
-def of_all(value: Any) -> list[Any]:
-    """Every process's value, by rank."""
-    if count() == 1:
+def all_gather(value: Any) -> list[Any]:
+    """Return every rank's value, by rank."""
+    if world_size() == 1:
         return [value]
-    found: list[Any] = [None] * count()
-    distributed.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * world_size()
+    distributed.all_gather_object(values, value)
+    return values
 
 
-def add_up(*sums: Tensor) -> None:
-    """Replace each tensor by the sum over the processes."""
-    if count() > 1:
-        for each in sums:
-            distributed.all_reduce(each)
+def all_reduce_sum(*sums: Tensor) -> None:
+    """Replace each tensor by the sum over the ranks."""
+    if world_size() > 1:
+        for tensor in sums:
+            distributed.all_reduce(tensor)
 
 
-def wrapped(net: nn.Module, device: torch.device) -> nn.Module:
-    """`net`, its gradients averaged over the processes; on GPUs batch normalisation sees the batch of all of them.
+def data_parallel(model: nn.Module, device: torch.device) -> nn.Module:
+    """Wrap `model` so that gradients are averaged over the ranks; on GPUs batch normalisation sees the whole batch.
 
     (On CPUs PyTorch has no such normalisation: each process normalises its own part of the batch.) Each process draws
     its own noise from here on.
     """
-    if count() == 1:
-        return net
+    if world_size() == 1:
+        return model
     if device.type == "cuda":
         from timm.layers.norm_act import convert_sync_batchnorm  # knows timm's layers that are a norm and more
 
-        net = convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
-    if not first():
+        model = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    if not is_main_process():
         text = f"{torch.initial_seed()}/{rank()}"
         torch.manual_seed(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1)
-    return nn.parallel.DistributedDataParallel(net, device_ids=[device] if device.type == "cuda" else None)
+    return nn.parallel.DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
 
-def alone(net: nn.Module, averaging: bool) -> contextlib.AbstractContextManager[Any]:
-    """Within it a backward pass waits for no other process, unless `averaging`."""
-    if averaging or not isinstance(net, nn.parallel.DistributedDataParallel):
+def no_sync(model: nn.Module, averaging: bool) -> contextlib.AbstractContextManager[Any]:
+    """Let a backward pass wait for no other rank, unless `averaging`."""
+    if averaging or not isinstance(model, nn.parallel.DistributedDataParallel):
         return contextlib.nullcontext()
-    held: contextlib.AbstractContextManager[Any] = net.no_sync()
+    held: contextlib.AbstractContextManager[Any] = model.no_sync()
     return held

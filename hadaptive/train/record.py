@@ -53,7 +53,7 @@ def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None
     Where the prepared data changed during the training it raises DataError, writes nothing, and drops what was learned.
     """
     data, work, device, trained = job.data, job.work, job.device, outcome.trained
-    if not ranks.first():
+    if not ranks.is_main_process():
         return
     try:
         prepared.verify(data)  # again, as a training takes hours: the record names what it was trained on
@@ -69,7 +69,7 @@ def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None
         run,
         outcome.metrics,
         status=history.status,
-        environment={"device": device_name(device), "threads": job.threads, "processes": ranks.count()},
+        environment={"device": device_name(device), "threads": job.threads, "processes": ranks.world_size()},
         curve=history.curve,
         micro_batches=micro_batches(history),
         **({NAME: history.outcomes} if history.outcomes else {}),

@@ -29,21 +29,21 @@ class History:
     micro_batches: list[dict[str, int]] = field(default_factory=list)  # {"epoch", "examples"}: cut so from then on
     outcomes: dict[str, Any] | None = None  # which test examples were right after the last finished epoch
 
-    def ending(self) -> dict[str, Any]:
+    def last_entry(self) -> dict[str, Any]:
         """The last finished epoch's entry, empty if none finished."""
         return self.curve[-1] if self.curve else {}
 
-    def top(self) -> dict[str, Any]:
+    def best_entry(self) -> dict[str, Any]:
         """The best epoch's entry, empty if none finished."""
         return self.curve[self.best_epoch - 1] if self.best_epoch else {}
 
 
 @dataclass
-class Begun:
+class EpochProgress:
     """An epoch under way: the steps taken, and the sums its entry is made of, which stay on the device."""
 
     loss_sum: Tensor
-    right: Tensor
+    correct: Tensor
     counted: bool = True
     seen: int = 0  # examples
     steps: int = 0
@@ -61,26 +61,25 @@ class State:
         self.last = self.best = checkpoint.weights(model)
         self.saved_at = time.monotonic()
         self._rng: dict[str, Any] | None = None
-        self._start: dict[str, Any] = {
-            "model": self.last, "last": self.last, "best": self.best, "optimizers": self._optimizers(),
-            "rng": ranks.of_all(checkpoint.rng_state(device)), "begun": [],
-        }  # fmt: skip
+        self._start: dict[str, Any] = {"model": self.last, "last": self.last, "best": self.best}
+        self._start |= {"optimizers": self._optimizers(), "rng": ranks.all_gather(checkpoint.rng_state(device))}
+        self._start["progress"] = []
 
     def _optimizers(self) -> dict[str, Any]:
         return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
 
-    def fresh(self) -> Begun:
+    def new_epoch(self) -> EpochProgress:
         """An epoch of which nothing is done yet."""
         zero = torch.zeros((), device=self.device)
-        return Begun(zero.clone(), zero.clone())
+        return EpochProgress(zero.clone(), zero.clone())
 
-    def resume(self) -> Begun:
+    def resume(self) -> EpochProgress:
         """Go to what was saved last, or to the start where nothing was; returns the epoch under way.
 
         A state that is damaged or of another training is named, and the one before it is taken.
-        The generators of random numbers are put back by `noise_again`: opening the data may draw from them.
+        The generators of random numbers are put back by `restore_rng`: opening the data may draw from them.
         """
-        state = checkpoint.newest(self.file, self.device, self._unlike) or {**self._start, "history": vars(History())}
+        state = checkpoint.newest(self.file, self.device, self._mismatch) or {**self._start, "history": vars(History())}
         self.model.load_state_dict(state["model"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
@@ -88,9 +87,9 @@ class State:
         self.history, self.last, self.best = History(**state["history"]), state["last"], state["best"]
         self._rng = state["rng"][min(ranks.rank(), len(state["rng"]) - 1)]
         self.saved_at = time.monotonic()
-        return self._begun([Begun(**each) for each in state["begun"]])
+        return self._own_progress([EpochProgress(**progress) for progress in state["progress"]])
 
-    def _unlike(self, state: Any) -> str | None:
+    def _mismatch(self, state: Any) -> str | None:
         """Why a saved state cannot be this training's, None where it can."""
         needed = {*self._start, "history"}
         if not isinstance(state, dict):
@@ -98,65 +97,62 @@ class State:
         if lost := sorted(needed - state.keys()):
             return f"{lost[0]} is missing"
         for part in ("model", "last", "best"):
-            if wrong := checkpoint.weights_unlike(state[part], self._start["model"]):
+            if wrong := checkpoint.weights_mismatch(state[part], self._start["model"]):
                 return f"{part}: {wrong}"
         try:
             for name, optimizer in self.optimizers.items():
                 _fits(state["optimizers"][name], optimizer)
             history = History(**state["history"])
             assert history.best_epoch <= len(history.curve), "the best epoch is none of the curve's"
-            for each in state["begun"]:
-                assert Begun(**each).loss_sum.shape == ()
+            for progress in state["progress"]:
+                assert EpochProgress(**progress).loss_sum.shape == ()
             random.Random().setstate((state["rng"][0]["python"][0], tuple(state["rng"][0]["python"][1]), None))
             torch.Generator().set_state(state["rng"][0]["torch"].cpu())
         except Exception as error:  # of values of any type, almost anything
             return f"{type(error).__name__}: {error}"
         return None
 
-    def _begun(self, saved: list[Begun]) -> Begun:
-        """Of what the processes had begun, this one's; where it was another number of processes, all is the first's."""
+    def _own_progress(self, saved: list[EpochProgress]) -> EpochProgress:
+        """Return this process's progress; if the number of processes changed, rank 0 takes the whole of it."""
         if not saved:
-            return self.fresh()
-        if len(saved) == ranks.count():
+            return self.new_epoch()
+        if len(saved) == ranks.world_size():
             return saved[ranks.rank()]
-        begun = replace(self.fresh(), counted=saved[0].counted, seen=saved[0].seen, steps=saved[0].steps)
-        for each in saved if ranks.first() else []:
-            begun.loss_sum += each.loss_sum
-            begun.right += each.right
-        return replace(begun, seconds=saved[0].seconds)
+        progress = replace(self.new_epoch(), counted=saved[0].counted, seen=saved[0].seen, steps=saved[0].steps)
+        for other in saved if ranks.is_main_process() else []:
+            progress.loss_sum += other.loss_sum
+            progress.correct += other.correct
+        return replace(progress, seconds=saved[0].seconds)
 
-    def noise_again(self) -> None:
-        """Draw on from where the state was saved; nothing where it was not just resumed."""
+    def restore_rng(self) -> None:
+        """Restore the saved RNG state; do nothing where the training was not just resumed."""
         if self._rng is not None:
             checkpoint.restore_rng(self._rng, self.device)
             self._rng = None
 
-    def epoch_done(self, entry: dict[str, Any], seconds: float, select: str) -> None:
+    def finish_epoch(self, entry: dict[str, Any], seconds: float, select: str) -> None:
         """Add an epoch's entry to the history, keep its weights, and the best by the metric `select`; save."""
         history = self.history
         history.outcomes = entry.pop(NAME, None)  # of the last epoch alone: the curve stays short
         history.curve.append(entry)
         history.wall_s += seconds
         self.last = checkpoint.weights(self.model)
-        if history.best_epoch == 0 or entry[select] > history.top()[select]:
+        if history.best_epoch == 0 or entry[select] > history.best_entry()[select]:
             history.best_epoch, self.best = entry["epoch"], self.last
         self.save(None)
 
-    def save(self, begun: Begun | None) -> None:
-        """Save between two epochs (`begun` None) or within one."""
-        rng = ranks.of_all(self._rng or checkpoint.rng_state(self.device))
-        within = (
-            []
-            if begun is None
-            else ranks.of_all({**vars(begun), "loss_sum": begun.loss_sum.cpu(), "right": begun.right.cpu()})
-        )
-        if ranks.first():
-            model = self.last if begun is None else checkpoint.weights(self.model)
-            whole = {
-                "model": model, "last": self.last, "best": self.best, "optimizers": self._optimizers(),
-                "history": vars(self.history), "rng": rng, "begun": within,
-            }  # fmt: skip
-            checkpoint.save(self.file, whole, keep_previous=True)
+    def save(self, progress: EpochProgress | None) -> None:
+        """Save between two epochs (`progress` None) or within one."""
+        rng = ranks.all_gather(self._rng or checkpoint.rng_state(self.device))
+        under_way = []
+        if progress is not None:
+            sums = {"loss_sum": progress.loss_sum.cpu(), "correct": progress.correct.cpu()}
+            under_way = ranks.all_gather({**vars(progress), **sums})
+        if ranks.is_main_process():
+            model = self.last if progress is None else checkpoint.weights(self.model)
+            state = {"model": model, "last": self.last, "best": self.best, "optimizers": self._optimizers()}
+            state |= {"history": vars(self.history), "rng": rng, "progress": under_way}
+            checkpoint.save(self.file, state, keep_previous=True)
         self.saved_at = time.monotonic()
 
 

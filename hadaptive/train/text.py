@@ -13,7 +13,7 @@ from hadaptive.data.token_batches import TokenBatches, Tokens, open_tokens
 from hadaptive.errors import UserError
 from hadaptive.nn.text import TextClassifier
 from hadaptive.run import Text
-from hadaptive.train.loop import Plan, fit
+from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.outcomes import NAME, outcomes
 from hadaptive.train.record import Job, Outcome
 
@@ -33,14 +33,16 @@ def train(run: Text, job: Job) -> Outcome:
     torch.manual_seed(run.seed)
     model = build(run, train).to(device)
     optimizer = torch.optim.AdamW(groups(model, recipe.weight_decay), lr=recipe.lr, foreach=True)
-    plan = Plan(
+    schedule = Schedule(
         epochs=recipe.epochs,
-        schedule=lambda step, steps: decay(step, steps, peak=recipe.lr, warmup=recipe.warmup),
+        learning_rate=lambda step, steps: decay(step, steps, peak=recipe.lr, warmup=recipe.warmup),
         limit=DIVERGED_AT * math.log(train.num_classes),
         clip=recipe.clip,
     )
-    trained = fit(model, optimizer, train, loss, lambda net: evaluate(net, test), plan, work=job.work, device=device)
-    end, top = trained.history.ending(), trained.history.top()
+    trained = fit(
+        model, optimizer, train, loss, lambda net: evaluate(net, test), schedule, work=job.work, device=device
+    )
+    end, top = trained.history.last_entry(), trained.history.best_entry()
     metrics = {
         "top1_last": end.get("test_top1"),
         "loss_last": end.get("test_loss"),

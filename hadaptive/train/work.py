@@ -1,4 +1,4 @@
-"""Where a Run is worked on: a folder named by what its result depends on, held by one process at a time.
+"""The work folder of a Run: named by what its result depends on, held by one process at a time.
 
 Snakemake deletes the declared outputs of a broken job, so what a training resumes from lies outside them. A finished
 Run stays here under its key: a job that was triggered for nothing costs a link, not a training. Safe to delete.
@@ -51,44 +51,44 @@ def once(
     model that cannot be built.
     """
     key = run.key(sha256(data / "manifest.json"), code, *([skip] if skip else []))
-    # of several processes the first holds the folder, and the others wait for its word
-    with workshop(work, key) if ranks.first() else contextlib.nullcontext(Bench(work / key)) as bench:
-        if not ranks.from_first(bench.finished):
+    # of several processes rank 0 holds the folder, and the others wait for its word
+    with hold(work, key) if ranks.is_main_process() else contextlib.nullcontext(WorkFolder(work / key)) as folder:
+        if not ranks.broadcast(folder.finished):
             torch.set_num_threads(threads)
-            job = Job(data, bench.folder, torch.device(device), threads)
+            job = Job(data, folder.path, torch.device(device), threads)
             outcome = Outcome(Trained(History(status=skip), {}, {}, 0), {}, {}) if skip else train(run, job)
             write(run, outcome, job, out=out, code=code)
-        elif ranks.first():
+        elif ranks.is_main_process():
             prepared.verify(data)
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
-        ranks.from_first(lambda: place(bench.folder, out))
+        ranks.broadcast(lambda: place(folder.path, out))
     record = read(out / "record.json")
     assert isinstance(record, TrainingRecord)
     return record
 
 
 @dataclass(frozen=True)
-class Bench:
+class WorkFolder:
     """One Run's work folder."""
 
-    folder: Path
+    path: Path
 
     def finished(self) -> bool:
-        """Whether a whole result lies here: a record as it was written, and its checkpoints as it says."""
-        path = self.folder / "record.json"
+        """Tell whether a whole result lies here: an unmodified record, and the checkpoints whose checksums it has."""
+        path = self.path / "record.json"
         record = find(path)
         if isinstance(record, Damaged):
             print(f"{record.reason}: {path}: {record.what}; training again", flush=True)
         elif isinstance(record, TrainingRecord) and record.seal != SEALED:
             print(f"{path}: {record.seal}, so its result is not taken; training again", flush=True)
         elif isinstance(record, TrainingRecord):
-            files = {self.folder / f"{name}.pt": kept.sha256 for name, kept in record.checkpoints.items()}
+            files = {self.path / f"{name}.pt": kept.sha256 for name, kept in record.checkpoints.items()}
             return all(file.exists() and sha256(file) == checksum for file, checksum in files.items())
         return False
 
 
 @contextlib.contextmanager
-def workshop(root: Path, key: str) -> Iterator[Bench]:
+def hold(root: Path, key: str) -> Iterator[WorkFolder]:
     """Hold `root/key` for this process. A second trainer of the same Run waits here, then takes the first one's result.
 
     (Killing Snakemake leaves its trainers running; the next start meets them here.)
@@ -104,11 +104,11 @@ def workshop(root: Path, key: str) -> Iterator[Bench]:
             print(f"another process is training this Run in {folder}; waiting for its result", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         clear(folder)
-        yield Bench(folder)
+        yield WorkFolder(folder)
 
 
 def clear(folder: Path) -> None:
-    """Remove what killed writers left of half-written files. For the holder of the folder alone."""
+    """Remove the half-written files of killed writers. Only the process that holds the folder may call this."""
     for name in (*RESULTS, "state.pt"):
         for left in folder.glob(f".{name}.????????"):  # as `records.atomic` names them
             left.unlink(missing_ok=True)

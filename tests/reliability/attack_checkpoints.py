@@ -20,7 +20,7 @@ from tests.reliability.attack import Attack
 Damage = Callable[[Path], Any]
 
 
-def begun(folder: Path) -> State:
+def training_state(folder: Path) -> State:
     """A training's state in memory, of a model small enough to make in no time."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
@@ -29,16 +29,16 @@ def begun(folder: Path) -> State:
 
 def saved_twice(folder: Path) -> None:
     """Leave the states after epochs 1 and 2."""
-    state = begun(folder)
+    state = training_state(folder)
     for epoch in (1, 2):
         state.model(torch.ones(2, 3)).sum().backward()
         state.optimizers["weights"].step()
-        state.epoch_done({"epoch": epoch, "test_top1": 1.0 * epoch}, 1.0, "test_top1")
+        state.finish_epoch({"epoch": epoch, "test_top1": 1.0 * epoch}, 1.0, "test_top1")
 
 
 def resumed_after(folder: Path) -> tuple[int, str]:
     """The epoch that a new process resumes after, and what it prints; it can save again, too."""
-    state, said = begun(folder), io.StringIO()
+    state, said = training_state(folder), io.StringIO()
     with contextlib.redirect_stdout(said):
         state.resume()
     state.save(None)
@@ -71,7 +71,7 @@ def refused(damage: Damage) -> Callable[[Path], None]:
     """Weights of a trained model, as an analysis of it loads them."""
 
     def strike(folder: Path) -> None:
-        model = begun(folder).model
+        model = training_state(folder).model
         checkpoint.save(folder / "last.pt", checkpoint.weights(model))
         damage(folder / "last.pt")
         checkpoint.fill(model, folder / "last.pt")
@@ -138,7 +138,7 @@ DAMAGES: list[tuple[str, Damage]] = [
     ("weights alone", content(lambda state: state["model"])),
     ("another architecture", content(lambda s: {**s, **{part: wider(s[part]) for part in ("model", "last", "best")}})),
 ]
-PARTS = ("model", "last", "best", "optimizers", "history", "rng", "begun")
+PARTS = ("model", "last", "best", "optimizers", "history", "rng", "progress")
 STATES: list[tuple[str, Damage]] = [
     *((f"without {part}", without(part)) for part in PARTS),
     *((f"{part} is a number", put(part, 7)) for part in PARTS),
@@ -153,7 +153,7 @@ STATES: list[tuple[str, Damage]] = [
     ("a best epoch beyond the curve", content(lambda s: {**s, "history": {**s["history"], "best_epoch": 9}})),
     ("no random numbers", put("rng", [])),
     ("random numbers of another version", put("rng", [{"python": (9, (1,), None), "torch": torch.ones(3)}])),
-    ("an epoch of another version", put("begun", [{"loss": 1}])),
+    ("an epoch of another version", put("progress", [{"loss": 1}])),
 ]
 OF_WEIGHTS = [*DAMAGES[:10], ("another architecture", content(wider))]
 ATTACKS = [

@@ -56,7 +56,7 @@ def worked_on(plant: Callable[[Path], Any]) -> Callable[[Path], None]:
         (folder / "work/key").mkdir(parents=True)
         plant(folder / "work/key")
         try:
-            with work.workshop(folder / "work", "key"):
+            with work.hold(folder / "work", "key"):
                 left = [path.name for path in (folder / "work/key").iterdir() if path.name != "lock"]
                 assert left == [], f"leftovers: {left}"
         finally:

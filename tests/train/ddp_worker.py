@@ -17,7 +17,7 @@ from hadaptive.nn.features import feature_maps
 from hadaptive.nn.ssd import FocalSSD
 from hadaptive.train import ranks
 from hadaptive.train.detect import Detector
-from hadaptive.train.loop import Loss, Plan, fit
+from hadaptive.train.loop import Loss, Schedule, fit
 from hadaptive.train.schedule import cosine
 
 SIZES = [8] * 10 + [7, 1]  # batches that do not divide by two, and one that leaves a process without examples
@@ -39,7 +39,7 @@ def entropy(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | No
 
 
 def assess(model: nn.Module) -> dict[str, Any]:
-    assert ranks.first(), "the others wait"
+    assert ranks.is_main_process(), "the others wait"
     return {"test_top1": model(torch.linspace(-1, 1, 18, dtype=torch.float64).view(3, 6)).softmax(1)[0, 0].item()}
 
 
@@ -47,8 +47,8 @@ def train(work: Path, loss: Loss = entropy) -> list[dict[str, Any]]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).double()
     optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
-    plan = Plan(2, partial(cosine, peak=1e-2, warmup=0.1), limit=100.0, clip=1.0, save_s=0.0)
-    curve = fit(model, optimizer, Points(), loss, assess, plan, work=work, device=torch.device("cpu")).history.curve
+    schedule = Schedule(2, partial(cosine, peak=1e-2, warmup=0.1), limit=100.0, clip=1.0, save_s=0.0)
+    curve = fit(model, optimizer, Points(), loss, assess, schedule, work=work, device=torch.device("cpu")).history.curve
     return [{key: value for key, value in entry.items() if key != "examples_per_s"} for entry in curve]
 
 
@@ -75,14 +75,14 @@ def detect(work: Path) -> list[dict[str, Any]]:
             if isinstance(child, nn.BatchNorm2d):
                 setattr(module, name, nn.GroupNorm(1, child.num_features))
     optimizer = torch.optim.SGD(model.double().parameters(), momentum=0.9)
-    plan = Plan(2, partial(cosine, peak=1e-3, warmup=0.1), limit=1e6)
+    schedule = Schedule(2, partial(cosine, peak=1e-3, warmup=0.1), limit=1e6)
     curve = fit(
         model,
         optimizer,
         Scenes(),
         Detector(torch.device("cpu"), "fp32").loss,
         lambda _: {"test_top1": 0.0},
-        plan,
+        schedule,
         work=work,
         device=torch.device("cpu"),
     ).history.curve
@@ -106,20 +106,20 @@ class Counted:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    with ranks.joined("cpu"):
+    with ranks.process_group("cpu"):
         whole, counted = train(folder / "whole"), Counted(until=10**9)
         try:
             train(folder / "cut", Counted(until=22))
         except Killed:
             resumed = train(folder / "cut", counted)
         detected = detect(folder / "detected")
-        if ranks.first():
+        if ranks.is_main_process():
             steps = 2 * Points.steps
             found = {
                 "whole": whole,
                 "resumed": resumed,
                 "detected": detected,
-                "processes": ranks.count(),
+                "processes": ranks.world_size(),
                 "steps": steps,
             }
             (folder / "result.json").write_text(json.dumps({**found, "steps_again": counted.steps}))

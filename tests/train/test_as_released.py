@@ -22,7 +22,7 @@ from hadaptive.search.steps import temperature
 from hadaptive.search.supernet import SuperNet
 from hadaptive.study.runs import trainer_code
 from hadaptive.train import classify, work
-from hadaptive.train.loop import Plan
+from hadaptive.train.loop import Schedule
 from tests.search.conftest import SMALL
 
 
@@ -105,15 +105,15 @@ def test_the_softmax_has_tau_from_before_the_update() -> None:
     assert all(type(layer.temperature) is type(late) for layer in layers)
 
 
-def searched(digits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **recipe: Any) -> tuple[SuperNet, Plan]:
-    """The net and the plan that a search hands to `fit`."""
+def searched(digits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **recipe: Any) -> tuple[SuperNet, Schedule]:
+    """The net and the schedule that a search hands to `fit`."""
     given: list[Any] = []
 
     class Asked(Exception):
         pass
 
     def fit(net: SuperNet, *others: Any, **_: Any) -> None:
-        given.extend((net, next(each for each in others if isinstance(each, Plan))))
+        given.extend((net, next(each for each in others if isinstance(each, Schedule))))
         raise Asked
 
     monkeypatch.setattr(searching, "fit", fit)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hadaptive.train.average_precision import Found, There, evaluate
+from hadaptive.train.average_precision import Detections, GroundTruth, evaluate
 
 BOX = [10.0, 10.0, 30.0, 30.0]
 
 
-def found(*each: tuple[list[float], float, int]) -> Found:
+def found(*each: tuple[list[float], float, int]) -> Detections:
     boxes, scores, classes = zip(*each, strict=True) if each else ([], [], [])
-    return Found(np.array(boxes).reshape(-1, 4), np.array(scores), np.array(classes, np.int64))
+    return Detections(np.array(boxes).reshape(-1, 4), np.array(scores), np.array(classes, np.int64))
 
 
-def there(*each: tuple[list[float], int], crowds: int = 0) -> There:
+def there(*each: tuple[list[float], int], crowds: int = 0) -> GroundTruth:
     boxes, classes = zip(*each, strict=True) if each else ([], [])
     crowd = np.arange(len(boxes)) < crowds
-    return There(np.array(boxes).reshape(-1, 4), np.array(classes, np.int64), crowd)
+    return GroundTruth(np.array(boxes).reshape(-1, 4), np.array(classes, np.int64), crowd)
 
 
 def test_perfect_detections_are_all_of_it() -> None:

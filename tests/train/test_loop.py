@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from hadaptive.data.token_batches import Tokens
 from hadaptive.errors import Preempted, UserError
 from hadaptive.train import checkpoint, loop, record
-from hadaptive.train.loop import Plan, Trained, fit
-from hadaptive.train.pieces import cut, sizes_of
+from hadaptive.train.loop import Schedule, Trained, fit
+from hadaptive.train.micro_batches import cut, sizes_of
 from hadaptive.train.schedule import cosine
 
 CPU = torch.device("cpu")
@@ -64,13 +64,13 @@ def assess(model: nn.Module) -> dict[str, Any]:
 
 
 def train(
-    work: Path, loss: loop.Loss = entropy, *, plain: bool = False, batches: Points | None = None, **plan: Any
+    work: Path, loss: loop.Loss = entropy, *, plain: bool = False, batches: Points | None = None, **schedule: Any
 ) -> Trained:
     torch.manual_seed(0)
     model = Net(plain)
     optimizer = torch.optim.AdamW(model.parameters(), foreach=True)
-    settings = {"epochs": 3, "schedule": partial(cosine, peak=1e-2, warmup=0.1), "limit": 100.0, **plan}
-    return fit(model, optimizer, batches or Points(), loss, assess, Plan(**settings), work=work, device=CPU)
+    settings = {"epochs": 3, "learning_rate": partial(cosine, peak=1e-2, warmup=0.1), "limit": 100.0, **schedule}
+    return fit(model, optimizer, batches or Points(), loss, assess, Schedule(**settings), work=work, device=CPU)
 
 
 def at_step(number: int, act: Callable[[], Any]) -> loop.Loss:

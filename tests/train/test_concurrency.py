@@ -9,7 +9,7 @@ import pytest
 from hadaptive import cli
 from hadaptive.devices import gpus
 from hadaptive.errors import UserError
-from hadaptive.train.share import share_ratios, summary
+from hadaptive.train.concurrency import concurrency_ratios, summary
 
 TINY = {"device": "cpu", "image_size": 32, "threads": 1, "batch_size": 8, "seconds": 0.3, "rounds": 1}
 
@@ -25,7 +25,7 @@ def test_a_ratio_is_of_turns_of_one_round_and_the_median_counts() -> None:
 
 @pytest.mark.slow
 def test_two_trainings_in_processes_of_their_own(digits: Path) -> None:
-    found = share_ratios("mobilenetv3_small_100", digits, most=2, **TINY)
+    found = concurrency_ratios("mobilenetv3_small_100", digits, most=2, **TINY)
     one, two = found["sharing"]
     assert (one["processes"], two["processes"]) == (1, 2) and one["ratio"] == 1
     assert one["images_per_s"] > 0 and two["ratio"] == pytest.approx(
@@ -36,7 +36,7 @@ def test_two_trainings_in_processes_of_their_own(digits: Path) -> None:
 @pytest.mark.slow
 def test_why_it_does_not_train_is_said(digits: Path) -> None:
     with pytest.raises(UserError, match=r"no_such_net does not train on cpu: .*no_such_net"):
-        share_ratios("no_such_net", digits, **TINY)
+        concurrency_ratios("no_such_net", digits, **TINY)
 
 
 def test_without_a_gpu_it_says_so_in_a_line(

@@ -22,7 +22,7 @@ from hadaptive.train.classify import Precision
 from hadaptive.train.record import device_name
 
 
-def share_ratios(
+def concurrency_ratios(
     model: str,
     data: Path,
     *,
