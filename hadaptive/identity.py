@@ -20,6 +20,7 @@ PLUMBING = {
     "hadaptive.errors", "hadaptive.records", "hadaptive.identity", "hadaptive.devices", "hadaptive.run",
     "hadaptive.recipes", "hadaptive.record", "hadaptive.record.bitmap", "hadaptive.record.files",
     "hadaptive.record.kinds", "hadaptive.record.measures", "hadaptive.record.parts", "hadaptive.record.trainings",
+    "hadaptive.units",
 }  # fmt: skip
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter

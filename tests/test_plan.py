@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hadaptive.cli.plan import duration, planned, size
+from hadaptive.cli.plan import planned
 from hadaptive.plan import OTHER_MODELS, SAME_MODEL, SAME_RUN, UNKNOWN, Past, Training, elapsed, estimate, past, work
 from hadaptive.recipes import Recipe, TextRecipe
 from hadaptive.run import Classification, Text
@@ -126,13 +126,6 @@ def test_wall_time_of_jobs_side_by_side_and_alone() -> None:
     assert elapsed([10.0, 10.0, 10.0, 10.0], 2, [5.0]) == 25.0
     assert elapsed([10.0, 100.0], 8) == 100.0
     assert elapsed([], 2) == 0.0
-
-
-def test_durations_and_sizes_in_words() -> None:
-    assert [duration(s) for s in (0.4, 40, 150, 4 * 3600, 12 * 86400, 2000 * 86400)] == [
-        "0 s", "40 s", "2.5 min", "4.0 h", "12 d", "2,000 d",
-    ]  # fmt: skip
-    assert [size(b) for b in (2500, 16.2e6, 1.5e9, 2e12)] == ["2.5 kB", "16 MB", "1.5 GB", "2.0 TB"]
 
 
 def test_jobs_are_read_from_a_dry_run() -> None:

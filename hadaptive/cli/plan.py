@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hadaptive.cli.common import Verb
 from hadaptive.errors import UserError
 from hadaptive.terminal import as_text
+from hadaptive.units import duration, size
 
 if TYPE_CHECKING:
     from hadaptive.plan import Past
@@ -208,23 +209,3 @@ def _cells(family: Family) -> list[str]:
     memory = size(max(family.memory)) if family.memory else "unknown" if trains else "-"
     disk = size(sum(family.disk)) if family.disk else "unknown" if trains else "-"
     return [seconds, (seconds if family.gpu else "-"), memory, disk]
-
-
-def duration(seconds: float) -> str:
-    """ "40 s", "12 min", "3.5 h", "12 d" """
-    for least, unit, name in ((2 * 86400, 86400, "d"), (5400, 3600, "h"), (90, 60, "min")):
-        if seconds >= least:
-            return f"{_rounded(seconds / unit)} {name}"
-    return f"{seconds:.0f} s"
-
-
-def size(count: float) -> str:
-    """ "340 MB", "1.2 GB" """
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
-        if count >= unit:
-            return f"{_rounded(count / unit)} {name}"
-    return f"{_rounded(count / 1e3)} kB"
-
-
-def _rounded(value: float) -> str:
-    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"

@@ -8,9 +8,10 @@ from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
 
 
-class ConvNormAct(nn.Sequential):
+class ConvNormAct(Conv2dNormActivation):  # type: ignore[misc]  # torchvision has no types
     """Convolution without bias, batch norm, and hardswish if `act`: [B, in, H, W] -> [B, out, H', W'].
 
     At stride 1 space is kept; at stride 2 H' = floor(H / 2) for an even kernel and ceil(H / 2) for an odd one.
@@ -26,10 +27,10 @@ class ConvNormAct(nn.Sequential):
         groups: int = 1,
         act: bool = True,
     ) -> None:
-        even = kernel % 2 == 0
-        padding: int | str = "same" if even and stride == 1 else (kernel - 1) // 2
-        conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False)
-        super().__init__(conv, nn.BatchNorm2d(out_channels), *([nn.Hardswish()] if act else []))
+        padding = "same" if kernel % 2 == 0 and stride == 1 else None  # None: (kernel - 1) // 2
+        activation = nn.Hardswish if act else None
+        shape = (in_channels, out_channels, kernel, stride, padding)
+        super().__init__(*shape, groups=groups, activation_layer=activation, inplace=None)
 
 
 class GhostExpansion(nn.Module):

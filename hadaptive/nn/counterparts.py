@@ -7,13 +7,17 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import Conv2dNormActivation
 
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.replaceable import Bottleneck, FeedForward
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate computed from all channels' means, as MobileNetV3: [B, C, H, W] -> the same."""
+    """Scale each channel by a gate computed from all channels' means, as MobileNetV3: [B, C, H, W] -> the same.
+
+    Not torchvision's SqueezeExcitation: its layers have other names (fc1, fc2), so checkpoints would not load.
+    """
 
     def __init__(self, channels: int, hidden: int, act: nn.Module, gate: nn.Module) -> None:
         super().__init__()
@@ -35,6 +39,11 @@ def _squeeze_excite(old: Bottleneck, width: int, wanted: bool | None) -> nn.Modu
         return SqueezeExcite(width, max(1, width // 4), nn.ReLU(), nn.Hardsigmoid())
     act, gate = copy.deepcopy((shape.act, shape.gate))
     return SqueezeExcite(width, max(1, round(shape.hidden * width / old.width)), act, gate)
+
+
+def _activation(module: nn.Module | None) -> dict[str, Any]:
+    """Return Conv2dNormActivation's arguments for a copy of the activation."""
+    return {"activation_layer": None if module is None else lambda: copy.deepcopy(module), "inplace": None}
 
 
 class AchBottleneck(nn.Module):
@@ -60,17 +69,11 @@ class AchBottleneck(nn.Module):
         padding = old.padding + (kernel - old.kernel) // 2 * old.dilation
         self.expansion = AdaptiveCrossHadamard(old.in_channels, k, **ach)
         width = self.expansion.out_channels
-        self.depthwise = nn.Sequential(
-            nn.Conv2d(width, width, kernel, old.stride, padding, old.dilation, groups=width, bias=False),
-            nn.BatchNorm2d(width),
-            copy.deepcopy(old.act),
+        self.depthwise = Conv2dNormActivation(
+            width, width, kernel, old.stride, padding, width, dilation=old.dilation, **_activation(old.act)
         )
         self.squeeze_excite = _squeeze_excite(old, width, squeeze_excite)
-        self.project = nn.Sequential(
-            nn.Conv2d(width, old.out_channels, 1, bias=False),
-            nn.BatchNorm2d(old.out_channels),
-            *([] if old.out_act is None else [copy.deepcopy(old.out_act)]),
-        )
+        self.project = Conv2dNormActivation(width, old.out_channels, 1, **_activation(old.out_act))
         self.drop_path = nn.Identity() if old.drop_path is None else copy.deepcopy(old.drop_path)
         self.residual = old.residual
 

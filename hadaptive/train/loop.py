@@ -29,6 +29,7 @@ from hadaptive.train.state import EpochProgress as EpochProgress
 from hadaptive.train.state import History as History
 from hadaptive.train.state import State, Weights
 from hadaptive.train.stop import noticed
+from hadaptive.units import duration
 
 REFRESH_S = 0.5  # how often the bar reads the running sums, and so waits for the device
 AGREE_STEPS = 8  # how often several processes ask each other whether to save
@@ -231,9 +232,8 @@ def failure(error: BaseException) -> str | None:
 
 
 def _line(entry: dict[str, Any], schedule: Schedule, left_s: float) -> str:
-    left = f"{left_s / 60:.0f} min" if left_s >= 90 else f"{left_s:.0f} s"
     top1, select = f"top-1 {entry['train_top1']:.2f}%, " if "train_top1" in entry else "", schedule.select
     return (
         f"epoch {entry['epoch']}/{schedule.epochs}: loss {entry['train_loss']:.3f}, {top1}"
-        f"{select.replace('_', ' ')} {entry[select]:.2f}%, {entry['examples_per_s']:.0f}/s, {left} left"
+        f"{select.replace('_', ' ')} {entry[select]:.2f}%, {entry['examples_per_s']:.0f}/s, {duration(left_s)} left"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from hadaptive.cli import plan
+from hadaptive.units import duration
 from tests.workflow.conftest import ROOT, SMALL, TABLE, Project
 
 
@@ -101,7 +101,7 @@ def test_a_plan_is_made_from_past_records(project: Project) -> None:
     )
     records = [json.loads(path.read_text()) for path in project.folder.glob("results/demo/cifar100/*/*/*/record.json")]
     trains = next(line for line in said.splitlines() if line.startswith("train (cifar100)"))
-    twice = plan.duration(2 * sum(record["wall_s"] for record in records))
+    twice = duration(2 * sum(record["wall_s"] for record in records))
     assert re.match(rf"train \(cifar100\) +4 +{re.escape(twice)} +- +\S+ [MG]B +\S+ [MG]B$", trains), said
     assert "4 trainings from the same model" in said
     assert re.search(r"^table +1 +\d+ s", said, re.M), "Snakemake's own memory of it"

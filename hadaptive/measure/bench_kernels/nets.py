@@ -13,8 +13,8 @@ from torch import nn
 
 from hadaptive.measure.bench_kernels.clock import Case, Clock, GpuClock, attempt, side_by_side
 from hadaptive.measure.bench_kernels.expansion import LAYOUTS
+from hadaptive.measure.gpu_latency import eager_and_graph
 from hadaptive.measure.inference import inference_form
-from hadaptive.measure.statistics import summary
 from hadaptive.nn.zoo import create_model
 
 IMPLEMENTATIONS = ("native", "direct_indexing", "parity_balanced", "fused")
@@ -37,27 +37,11 @@ def deployed(
     return inference_form(model, device).to(memory_format=LAYOUTS[layout]), image
 
 
-def gpu_latency(clock: GpuClock, model: nn.Module, image: torch.Tensor, *, runs: int, warmup: int) -> dict[str, Any]:
-    """Latency of `model(image)` in milliseconds, float32, device idle before each: `eager`, and as one CUDA `graph`.
-
-    Each part has the keys of `summary`, or a status with the reason; `launches` is how many a forward pass makes.
-    """
-    with torch.inference_mode():
-
-        def timed(captured: bool) -> dict[str, Any]:
-            call = clock.captured(lambda: model(image)).replay if captured else lambda: model(image)
-            for _ in range(warmup):
-                call()
-            times_us = [clock.idle_us(call) for _ in range(runs)]
-            return {"status": "done", **summary([us / 1e3 for us in times_us]), "runs": runs, "warmup": warmup}
-
-        eager, graph = (attempt(timed, captured) for captured in (False, True))
-        return {
-            "status": eager["status"],
-            "eager": eager,
-            "graph": graph,
-            "launches": attempt(clock.launches, lambda: model(image)),
-        }
+def measured(clock: GpuClock, model: nn.Module, image: torch.Tensor, *, runs: int, warmup: int) -> dict[str, Any]:
+    """Measure latency as `eager_and_graph` does, with the number of `launches` of a forward pass."""
+    parts = eager_and_graph(clock, model, image, runs=runs, warmup=warmup)
+    launches = attempt(torch.inference_mode()(clock.launches), lambda: model(image))
+    return {"status": parts["eager"]["status"], **parts, "launches": launches}
 
 
 def gpu_latencies(
@@ -69,7 +53,7 @@ def gpu_latencies(
         model, image = deployed(build(net, implementation), clock.device, image_size, layout)
         if compiled:
             model.compile(dynamic=False)
-        return gpu_latency(clock, model, image, runs=runs, warmup=warmup)
+        return measured(clock, model, image, runs=runs, warmup=warmup)
 
     ways = [(implementation, False) for implementation in IMPLEMENTATIONS] + [("fused", True), ("native", True)]
     for layout in LAYOUTS:

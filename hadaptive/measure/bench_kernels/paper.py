@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from hadaptive.measure.bench_kernels.clock import NO_GPU, GpuClock, attempt
-from hadaptive.measure.bench_kernels.nets import IMPLEMENTATIONS, build, deployed, gpu_latency
+from hadaptive.measure.bench_kernels.nets import IMPLEMENTATIONS, build, deployed, measured
 from hadaptive.record import envelope
 from hadaptive.run import NamedMeasure
 from kernels import ops  # noqa: F401  registers hadaptive::cross
@@ -44,7 +44,7 @@ def table4(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf)
             return LATE
         given = {"num_classes": settings["num_classes"], "options": settings["options"]}
         model, image = deployed(build(settings["model"], implementation, **given), clock.device, settings["image_size"])
-        return gpu_latency(clock, model, image, runs=settings["runs"], warmup=settings["warmup"])
+        return measured(clock, model, image, runs=settings["runs"], warmup=settings["warmup"])
 
     return {name: attempt(latency, name) for name in IMPLEMENTATIONS}
 

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from hadaptive.paper.bundle.provenance import MEANS, Evidence, machine
 from hadaptive.record import EDITED, Record, TrainingRecord
+from hadaptive.units import measured_duration
 
 POINTS = 50  # of a curve; more cannot be told apart on the page
 METRICS = 40  # of a record; the rest is in the record itself
@@ -59,11 +60,12 @@ def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
 def facts(record: Record) -> Pairs:
     """Seed, cost and where it ran."""
     ran, trained = record.environment, record if isinstance(record, TrainingRecord) else None
+    wall_s = trained and trained.wall_s
     said = {
         "Seed": trained and trained.run.seed,
         "Device": machine(ran),
         "Threads": ran.threads,
-        "Time": trained and duration(trained.wall_s),
+        "Time": wall_s if wall_s is None else measured_duration(wall_s),
         "Peak memory": trained and _number(trained.peak_memory_bytes, 2**30, "GiB"),
         "Throughput": trained and _number(trained.examples_per_s, 1, "examples/s"),
         "Finished": record.finished,
@@ -149,17 +151,6 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def duration(seconds: object) -> str:
-    """Seconds as a person says them: "48 s", "3 min 12 s", "5 h 7 min"."""
-    if not _finite(seconds):
-        return ""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{whole} s"
-    parts = (whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")
-    return " ".join(f"{number} {unit}" for number, unit in ([p for p in parts if p[0]])[:2])
 
 
 def _number(value: object, per: float, unit: str) -> str:

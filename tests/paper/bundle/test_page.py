@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from hadaptive.paper.bundle import page
 from hadaptive.paper.bundle.contents import gather
 from hadaptive.paper.bundle.provenance import Evidence, machine
-from hadaptive.paper.bundle.runs import POINTS, Shared, duration, lean, plots
+from hadaptive.paper.bundle.runs import POINTS, Shared, lean, plots
 from hadaptive.record import EDITED, Record, find
 from hadaptive.record.parts import Environment
 from tests.paper.bundle.conftest import COMMIT, HOSTILE, Made, fill, outputs, study
@@ -216,12 +216,6 @@ def test_no_record_is_too_odd_to_be_shown(fields: dict[str, Any]) -> None:
             found = find(path)
         shown = found if isinstance(found, Record) else None
         json.dumps(lean(Evidence("a", path, "done", EDITED, shown), Shared(), Shared()), allow_nan=False)
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(1.23, "1.2 s"), (59.6, "1 min"), (192.4, "3 min 12 s"),
-                                               (18420, "5 h 7 min"), (None, "")])  # fmt: skip
-def test_durations(seconds: Any, said: str) -> None:
-    assert duration(seconds) == said
 
 
 def seconds(folder: Path, seeds: int) -> tuple[int, float]:
