@@ -260,7 +260,7 @@ def _suits(task: Task, at: tuple[str, ...]) -> None:
     """Check that the data set is of the task's kind and has as many examples as the recipe asks for."""
     dataset = DATASETS[task.dataset]
     if dataset.holds != task.holds:
-        fit = ", ".join(name for name, each in DATASETS.items() if each.holds == task.holds)
+        fit = ", ".join(name for name, dataset in DATASETS.items() if dataset.holds == task.holds)
         raise _Named((*at, "dataset"), f"{task.dataset} holds {dataset.holds}, not {task.holds}; choose one of {fit}")
     recipes: dict[tuple[str, ...], Any] = {("recipe",): getattr(task, "recipe", None)}
     recipes |= {("recipe_of", model): own for model, own in getattr(task, "recipe_of", {}).items()}
@@ -314,9 +314,9 @@ def _checked(values: Any, path: Path, document: yaml_file.Document) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        found = error.errors()  # of which there can be tens of thousands, and each needs a look at the schema
-        problems = sorted({_problem(dict(each), path, lines) for each in found[:MOST_LINES]})
-        raise UserError(_few(problems, len(found) - MOST_LINES)) from None
+        errors = error.errors()  # of which there can be tens of thousands, and each needs a look at the schema
+        problems = sorted({_problem(dict(details), path, lines) for details in errors[:MOST_LINES]})
+        raise UserError(_few(problems, len(errors) - MOST_LINES)) from None
 
 
 YTE = "__use_yte__"  # with it Snakemake's own reader of configuration files evaluates expressions
@@ -342,8 +342,8 @@ def _odd_texts(node: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in items:
         here = (*at, str(key))
-        texts = [(each, most) for each, most in ((key, MOST_KEY), (value, MOST_TEXT)) if isinstance(each, str)]
-        if problem := next(filter(None, (yaml_file.odd_text(*each) for each in texts)), None):
+        texts = [(text, most) for text, most in ((key, MOST_KEY), (value, MOST_TEXT)) if isinstance(text, str)]
+        if problem := next(filter(None, (yaml_file.odd_text(*text) for text in texts)), None):
             yield here, problem
         else:
             yield from _odd_texts(value, here)
@@ -389,8 +389,8 @@ def _problem(error: dict[str, Any], path: Path, lines: Mapping[tuple[str, ...], 
     elif error["type"] == "missing":
         text = f"{_key(at)} is missing"
     else:
-        said = error["msg"].removeprefix("Value error, ")
-        text = f"{_key(at)}: {said[0].lower()}{said[1:]}, not {_short(error['input'])}"
+        message = error["msg"].removeprefix("Value error, ")
+        text = f"{_key(at)}: {message[0].lower()}{message[1:]}, not {_short(error['input'])}"
     return f"{_place(at, path, lines)}: {text}"
 
 

@@ -63,9 +63,9 @@ def claimed(count: int = 1, *, inherit: bool = False) -> Iterator[str]:
     folder = _lock_folder()
     while True:
         with contextlib.ExitStack() as held:  # all or none: two that each hold half would wait for ever
-            found: list[str] = []
+            indices: list[str] = []
             for place, index in enumerate(gpus()):
-                if index in found or len(found) == count:
+                if index in indices or len(indices) == count:
                     continue
                 lock = open_lock(folder / f"{place}.lock")
                 try:
@@ -75,9 +75,9 @@ def claimed(count: int = 1, *, inherit: bool = False) -> Iterator[str]:
                     continue
                 os.set_inheritable(lock, inherit)
                 held.callback(os.close, lock)
-                found.append(index)
-            if len(found) == count:
-                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(found)
+                indices.append(index)
+            if len(indices) == count:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(indices)
                 yield "cuda"  # the kernel gives the locks back when the process ends, however it ends
                 return
         time.sleep(0.2)
@@ -88,13 +88,13 @@ def _lock_folder() -> Path:
     folder = Path(tempfile.gettempdir(), f"hadaptive-gpu-{os.getuid()}")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise UserError(
             f"{folder} is not a folder of yours, so GPU locks in it cannot be trusted; remove it, or "
             "set TMPDIR to another folder"
         )
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if stat.S_IMODE(status.st_mode) & 0o077:
         folder.chmod(0o700)
     return folder
 

@@ -57,8 +57,8 @@ def _tree(path: Path) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
-            said = first.value if isinstance(first, ast.Expr) else None
-            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+            docstring = first.value if isinstance(first, ast.Expr) else None
+            if isinstance(docstring, ast.Constant) and isinstance(docstring.value, str):
                 node.body = node.body[1:]
     return tree
 
@@ -74,17 +74,17 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
 @cache
 def _imports(module: str, path: Path) -> frozenset[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
+    names: set[str] = set()
     for node in _running(_tree(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parents = package.split(".")
                 base = ".".join(parents[: len(parents) - node.level + 1] + ([base] if base else []))
-            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return frozenset(found)
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return frozenset(names)
 
 
 @cache
@@ -103,7 +103,7 @@ def closure(module: str) -> tuple[str, ...]:
         seen.add(name)
         parts = name.split(".")
         todo += [".".join(parts[:n]) for n in range(1, len(parts))]
-        todo += [each for each in _imports(name, path) if not (name in OF_EVERY_MODEL and each in OF_ACH)]
+        todo += [imported for imported in _imports(name, path) if not (name in OF_EVERY_MODEL and imported in OF_ACH)]
     return tuple(sorted(seen))
 
 

@@ -81,8 +81,8 @@ def past(results_root: Path) -> Past:
         if isinstance(record, ComplexityRecord) and record.status == "done":
             of = record.model, record.variant
             macs[of], parameters[of] = record.metrics.macs, record.metrics.parameters
-        elif isinstance(record, TrainingRecord) and record.status == "done" and (found := _training(record)):
-            trainings.append(found)
+        elif isinstance(record, TrainingRecord) and record.status == "done" and (training := _training(record)):
+            trainings.append(training)
             if not record.run.recipe.train_examples and record.data.train_examples:
                 examples[record.run.dataset] = record.data.train_examples
     return Past(tuple(trainings), macs, parameters, examples)

@@ -111,7 +111,7 @@ class DetectionRecipe(Settings):
     @field_validator("crop_iou")
     @classmethod
     def _are_overlaps(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not all(0 <= each <= 1 for each in value):
+        if not all(0 <= overlap <= 1 for overlap in value):
             raise ValueError("overlaps are from 0 to 1")
         return value
 

@@ -61,8 +61,8 @@ def seal(record: Mapping[str, Any]) -> str:
 
     It shows an edit by hand, not a forgery: whoever edits can seal again.
     """
-    said = json.loads(json.dumps({key: value for key, value in record.items() if key != "sha256"}, allow_nan=False))
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    values = json.loads(json.dumps({key: value for key, value in record.items() if key != "sha256"}, allow_nan=False))
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

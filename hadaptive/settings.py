@@ -18,7 +18,7 @@ class Settings(BaseModel):
     def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Python would read `epochs: yes` as 1 epoch."""
         given = value if isinstance(value, list) else [value]
-        if any(isinstance(each, bool) for each in given) and _numbers_only(cls, info.field_name or ""):
+        if any(isinstance(number, bool) for number in given) and _numbers_only(cls, info.field_name or ""):
             raise ValueError("yes, no, true and false are no numbers; give a number")
         return value
 
@@ -31,4 +31,4 @@ def _numbers_only(model: type[BaseModel], field: str) -> bool:
 
 def _leaves(annotation: Any) -> list[Any]:
     inner = get_args(annotation)
-    return [leaf for each in inner for leaf in _leaves(each)] if inner else [annotation]
+    return [leaf for part in inner for leaf in _leaves(part)] if inner else [annotation]

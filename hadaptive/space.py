@@ -132,10 +132,10 @@ class Space(Settings):
         for number, layer in enumerate(self.layers):
             sizes = {name: _size_after(self.row(number, name), size) for name in layer.choose}
             if len(set(sizes.values())) > 1:
-                said = ", ".join(f"{name!r} {after} px" for name, after in sizes.items())
+                maps = ", ".join(f"{name!r} {after} px" for name, after in sizes.items())
                 yield (
                     ("layers", str(number)),
-                    f"layer {number}: candidates give maps of different sizes from {size} px ({said}; images of "
+                    f"layer {number}: candidates give maps of different sizes from {size} px ({maps}; images of "
                     f"{image_size} px); change image_size or the kernels",
                 )
                 return

@@ -33,9 +33,9 @@ def pass_on() -> None:
 
 def verbs() -> list[psutil.Process]:
     """The processes below this one that run `python -m hadaptive VERB`; not the shells that wait for them."""
-    found = []
+    processes = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             if process.cmdline()[1:3] == ["-m", "hadaptive"]:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes

@@ -123,7 +123,7 @@ def _check_size(path: Path, root: yaml.Node) -> None:
             raise UserError(f"{path}:{line}: an anchor (&) holds a reference (*) to itself; write its value out")
         if id(node) not in known:
             under_way.add(id(node))
-            inner = [measured(each) for each in _inside(node)]
+            inner = [measured(child) for child in _inside(node)]
             under_way.discard(id(node))
             values, depth = 1 + sum(count for count, _ in inner), 1 + max((deep for _, deep in inner), default=0)
             if values > MOST_VALUES or depth > MOST_DEPTH + 1:
@@ -137,7 +137,7 @@ def _check_size(path: Path, root: yaml.Node) -> None:
 
 def _inside(node: yaml.Node) -> list[yaml.Node]:
     if isinstance(node, yaml.MappingNode):
-        return [each for pair in node.value for each in pair]
+        return [child for pair in node.value for child in pair]
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 

@@ -35,8 +35,8 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
         split: f"{count} of {IMAGES[split]}" for split, count in manifest["counts"].items() if count < IMAGES[split]
     }
     if part:
-        said = " and ".join(f"{text} {split} images" for split, text in part.items())
-        manifest["source"] += f", a part: {said}"
+        parts = " and ".join(f"{text} {split} images" for split, text in part.items())
+        manifest["source"] += f", a part: {parts}"
         write_json(destination / MANIFEST, manifest)
     return manifest
 

@@ -51,7 +51,7 @@ class Annotations:
     def problem(self, classes: int) -> str | None:
         """What makes these arrays useless for training, None where nothing does."""
         images, objects = len(self.ids), len(self.boxes)
-        shapes = [each.shape for each in (self.names, self.sizes, self.starts, self.boxes, self.classes, self.crowds)]
+        shapes = [array.shape for array in (self.names, self.sizes, self.starts, self.boxes, self.classes, self.crowds)]
         if shapes != [(images,), (images, 2), (images + 1,), (objects, 4), (objects,), (objects,)]:
             return "the arrays do not belong together"
         if (np.diff(self.starts) < 0).any() or self.starts[0] != 0 or self.starts[-1] != objects:
@@ -85,26 +85,26 @@ def read(file: Path) -> tuple[Annotations, list[dict[str, Any]], dict[str, int]]
     Raises DataError as this file's first lines say.
     """
     whole = _json(file)
-    categories = sorted(_list(whole, "categories", file), key=lambda each: each.get("id", 0))
-    places = {_field(each, "id", int, file, f"category {n}"): n for n, each in enumerate(categories)}
-    images = sorted(_list(whole, "images", file), key=lambda each: each.get("id", 0))
+    categories = sorted(_list(whole, "categories", file), key=lambda entry: entry.get("id", 0))
+    places = {_field(category, "id", int, file, f"category {n}"): n for n, category in enumerate(categories)}
+    images = sorted(_list(whole, "images", file), key=lambda entry: entry.get("id", 0))
     if not images or not categories:
         raise DataError(f"{file} lists no {'categories' if images else 'images'}; replace it by the official file")
     known: dict[int, tuple[int, int, int]] = {}
-    for n, each in enumerate(images):
-        identity = _field(each, "id", int, file, f"image {n} of the list")
+    for n, entry in enumerate(images):
+        identity = _field(entry, "id", int, file, f"image {n} of the list")
         if identity in known:
             raise DataError(f"{file}: image {identity} is there twice; keep one")
-        width, height = (_field(each, name, int, file, f"image {identity}") for name in ("width", "height"))
+        width, height = (_field(entry, name, int, file, f"image {identity}") for name in ("width", "height"))
         if width < 1 or height < 1:
             raise DataError(f"{file}: image {identity} has {width}x{height} pixels; correct it")
         known[identity] = (n, width, height)
     counts = {"cut_at_the_edge": 0, "without_area": 0, "crowds": 0}
     objects: list[list[tuple[tuple[float, float, float, float], int, bool]]] = [[] for _ in images]
-    for n, each in enumerate(_list(whole, "annotations", file)):
-        what = f"annotation {each.get('id', f'number {n}')}"
-        image = _field(each, "image_id", int, file, what)
-        category = _field(each, "category_id", int, file, what)
+    for n, entry in enumerate(_list(whole, "annotations", file)):
+        what = f"annotation {entry.get('id', f'number {n}')}"
+        image = _field(entry, "image_id", int, file, what)
+        category = _field(entry, "category_id", int, file, what)
         if image not in known:
             raise DataError(f"{file}: {what} is of image {image}, which the file does not list; remove it")
         if category not in places:
@@ -112,18 +112,18 @@ def read(file: Path) -> tuple[Annotations, list[dict[str, Any]], dict[str, int]]
                 f"{file}: {what} has category {category}, which is not among the file's {len(places)}; correct it"
             )
         place, width, height = known[image]
-        box, cut = _box(each, width, height, f"{file}: {what} of image {image} ({images[place].get('file_name')})")
-        crowd = bool(each.get("iscrowd", 0))
+        box, cut = _box(entry, width, height, f"{file}: {what} of image {image} ({images[place].get('file_name')})")
+        crowd = bool(entry.get("iscrowd", 0))
         counts["cut_at_the_edge"] += cut
         counts["crowds"] += crowd
         if box is None:
             counts["without_area"] += 1
         else:
             objects[place].append((box, places[category], crowd))
-    counts["images_without_boxes"] = sum(not each for each in objects)
-    flat = [each for of_image in objects for each in of_image]
-    found = Annotations(
-        names=np.array([_field(each, "file_name", str, file, f"image {each['id']}") for each in images]),
+    counts["images_without_boxes"] = sum(not of_image for of_image in objects)
+    flat = [box for of_image in objects for box in of_image]
+    annotations = Annotations(
+        names=np.array([_field(entry, "file_name", str, file, f"image {entry['id']}") for entry in images]),
         ids=np.array(list(known), np.int64),
         sizes=np.array([size for _, *size in known.values()], np.int64),
         starts=np.cumsum([0, *(len(of_image) for of_image in objects)], dtype=np.int64),
@@ -131,7 +131,7 @@ def read(file: Path) -> tuple[Annotations, list[dict[str, Any]], dict[str, int]]
         classes=np.array([place for _, place, _ in flat], np.int64),
         crowds=np.array([crowd for _, _, crowd in flat], bool),
     )
-    return found, categories, counts
+    return annotations, categories, counts
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -147,10 +147,10 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _list(whole: dict[str, Any], name: str, file: Path) -> list[dict[str, Any]]:
-    found = whole.get(name)
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    entries = whole.get(name)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{file} has no list of {name}; replace it by the official file")
-    return found
+    return entries
 
 
 def _field(entry: dict[str, Any], name: str, kind: type, file: Path, what: str) -> Any:
@@ -167,7 +167,7 @@ def _box(
 ) -> tuple[tuple[float, float, float, float] | None, bool]:
     """x1, y1, x2, y2 within the image, None for a box without area; and whether it was cut. DataError if outside."""
     given = entry.get("bbox")
-    numbers = [each for each in given if isinstance(each, int | float)] if isinstance(given, list) else []
+    numbers = [number for number in given if isinstance(number, int | float)] if isinstance(given, list) else []
     if len(numbers) != 4 or len(given or []) != 4 or not all(map(math.isfinite, numbers)):
         raise DataError(f"{what}: bbox {given!r} is not [x, y, width, height]; correct it")
     x, y, wide, high = numbers

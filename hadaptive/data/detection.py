@@ -102,9 +102,9 @@ class Scenes:
                 f"replace it by the official one"
             ) from None
         if image.size != tuple(self.known.sizes[index]):
-            said = "x".join(str(side) for side in self.known.sizes[index])
+            size = "x".join(str(side) for side in self.known.sizes[index])
             raise DataError(
-                f"{path} has {image.width}x{image.height} pixels and image {identity} is annotated as {said}; "
+                f"{path} has {image.width}x{image.height} pixels and image {identity} is annotated as {size}; "
                 f"replace it by the official one"
             )
         return image
@@ -161,11 +161,11 @@ class DetectionBatches:
             generator=torch.Generator(),  # else it would draw from, and so move, the training loop's
         )
         for batch in loader:
-            if error := next((each for each in batch if isinstance(each, DataError)), None):
+            if error := next((item for item in batch if isinstance(item, DataError)), None):
                 raise error
             pixels, targets = zip(*batch, strict=True)
             images = torch.stack(pixels).to(self.device, non_blocking=on_gpu).float() / 255
-            yield images, [{name: value.to(self.device) for name, value in each.items()} for each in targets]
+            yield images, [{name: value.to(self.device) for name, value in target.items()} for target in targets]
 
 
 def open_detection(

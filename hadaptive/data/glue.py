@@ -154,7 +154,7 @@ def parse(corpus: Corpus, raw: bytes, place: str) -> tuple[Texts, int]:
     except UnicodeDecodeError as error:
         row = raw[: error.start].count(b"\n") + 1
         raise DataError(f"{place}:{row}: not UTF-8; put GLUE's file in its place") from None
-    found: list[tuple[tuple[str, ...], int, str]] = []
+    examples: list[tuple[tuple[str, ...], int, str]] = []
     undecided = 0
     for row, fields in _json_rows(text, place) if place.endswith(".jsonl") else _tsv_rows(text, place):
         at = f"{place}:{row}"
@@ -168,10 +168,10 @@ def parse(corpus: Corpus, raw: bytes, place: str) -> tuple[Texts, int]:
         for names, sentence in zip(corpus.sentences, sentences, strict=True):
             if not sentence:
                 raise DataError(f"{at}: {EMPTY} ({names[0]}); mend or remove the row")
-        found.append((sentences, corpus.labels[label], at))
-    if not found:
+        examples.append((sentences, corpus.labels[label], at))
+    if not examples:
         raise DataError(f"{place} has no rows; put GLUE's file in its place")
-    return Texts(*(list(column) for column in zip(*found, strict=True))), undecided
+    return Texts(*(list(column) for column in zip(*examples, strict=True))), undecided
 
 
 def _tsv_rows(text: str, place: str) -> Iterator[tuple[int, dict[str, str]]]:

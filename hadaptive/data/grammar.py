@@ -46,15 +46,15 @@ def sentiment(draw: random.Random) -> Example:
 def entailment(draw: random.Random) -> Example:
     """A premise and a hypothesis, and 0, 1 or 2: entailment, neutral, contradiction."""
     kind = draw.choice(list(KINDS))
-    who, whom = draw.choice(KINDS[kind]), draw.choice([each for kinds in KINDS.values() for each in kinds])
+    who, whom = draw.choice(KINDS[kind]), draw.choice([noun for kinds in KINDS.values() for noun in kinds])
     deed, place, label = draw.choice(list(DEEDS)), draw.choice(PLACES), draw.randrange(3)
     premise = f"a {who} {deed} the {whom} in the {place}"
-    said = {
+    hypotheses = {
         0: [f"a {kind} {deed} the {whom}", f"a {who} {deed} the {whom}", f"a {kind} was in the {place}"],
         1: [f"a {draw.choice(QUALITIES)} {who} {deed} the {whom}", f"the {whom} was {draw.choice(QUALITIES)}"],
         2: [f"no {kind} {deed} the {whom}", f"the {who} did not {DEEDS[deed]} the {whom}", f"no {kind} was there"],
     }[label]
-    return (premise, draw.choice(said)), label
+    return (premise, draw.choice(hypotheses)), label
 
 
 GRAMMARS: dict[str, tuple[Callable[[random.Random], Example], list[str]]] = {
@@ -66,7 +66,9 @@ GRAMMARS: dict[str, tuple[Callable[[random.Random], Example], list[str]]] = {
 def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, Any]:
     """Write the set of that name to `destination`; returns the manifest."""
     train, test = load(name)
-    words = sorted({word for each in (*train.sentences, *test.sentences) for part in each for word in part.split()})
+    words = sorted(
+        {word for sentence in (*train.sentences, *test.sentences) for part in sentence for word in part.split()}
+    )
     return write_texts(
         name,
         destination,
@@ -81,13 +83,13 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
 
 def load(name: str, train: int = TRAIN, test: int = TEST) -> tuple[Texts, Texts]:
     """Training and test examples, all different, the classes as often."""
-    (make, classes), draw, found = GRAMMARS[name], random.Random(SEED), dict[tuple[str, ...], int]()
+    (make, classes), draw, drawn = GRAMMARS[name], random.Random(SEED), dict[tuple[str, ...], int]()
     wanted = [-(-(train + test) // len(classes))] * len(classes)
     while any(wanted):
         sentences, label = make(draw)
-        if wanted[label] and sentences not in found:
-            found[sentences], wanted[label] = label, wanted[label] - 1
-    examples = list(found.items())
+        if wanted[label] and sentences not in drawn:
+            drawn[sentences], wanted[label] = label, wanted[label] - 1
+    examples = list(drawn.items())
     draw.shuffle(examples)
     return _texts(name, examples[:train]), _texts(name, examples[train : train + test])
 

@@ -51,17 +51,17 @@ def scan(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
         raise DataError(f"{folder} holds no class folders; expected {folder}/<class>/<image>")
     images = []
     for label, name in enumerate(classes):
-        found = sorted(
+        paths = sorted(
             os.path.relpath(os.path.join(directory, file), folder)
             for directory, files in _walk(folder / name)
             for file in files
             if file.lower().endswith(SUFFIXES) and not file.startswith(".")
         )
-        if not found:
+        if not paths:
             raise DataError(f"class folder {folder / name} is empty (no {', '.join(SUFFIXES)}); fill it or remove it")
-        if odd := next((path for path in found if not _is_text(path)), None):
+        if odd := next((path for path in paths if not _is_text(path)), None):
             raise DataError(f"{folder}: the name of image {odd!r} is not UTF-8; rename it")
-        images += [(path, label) for path in found]
+        images += [(path, label) for path in paths]
     return classes, images
 
 
@@ -88,8 +88,8 @@ def _walk(top: Path) -> Iterator[tuple[str, list[str]]]:
 def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
     """Counts, classes, and a sha256 over the sorted relative paths and sizes of all images. Raises DataError."""
     root = root.resolve()
-    found = {split: scan(root / folder) for split, folder in FOLDERS.items()}
-    train, test = found["train"][0], found["test"][0]
+    scanned = {split: scan(root / folder) for split, folder in FOLDERS.items()}
+    train, test = scanned["train"][0], scanned["test"][0]
     if train != test:
         differ = sorted(set(train) ^ set(test))
         raise DataError(
@@ -98,7 +98,7 @@ def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
         )
     digest = hashlib.sha256()
     for split, folder in FOLDERS.items():
-        for path, _ in found[split][1]:
+        for path, _ in scanned[split][1]:
             digest.update(f"{folder}/{Path(path).as_posix()}\0{(root / folder / path).stat().st_size}\n".encode())
     return {
         "schema": SCHEMA,
@@ -107,7 +107,7 @@ def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
         "source": f"image folder of {dataset}",
         "classes": train,
         "num_classes": len(train),
-        "counts": {split: len(images) for split, (_, images) in found.items()},
+        "counts": {split: len(images) for split, (_, images) in scanned.items()},
         "image_shape": None,
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,

@@ -33,26 +33,26 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
     root = root.resolve()
     files: dict[str, dict[str, Any]] = {}
     annotations: dict[str, str] = {}
-    found: dict[str, Annotations] = {}
+    known: dict[str, Annotations] = {}
     listed: dict[str, list[dict[str, Any]]] = {}
     met: dict[str, dict[str, int]] = {}
     digest = hashlib.sha256()
     for split, folder in FOLDERS.items():
         file = root / "annotations" / f"instances_{folder}.json"
-        found[split], listed[split], met[split] = coco_format.read(file)
+        known[split], listed[split], met[split] = coco_format.read(file)
         sizes = _sizes(root / folder)
-        for name, identity in zip(found[split].names, found[split].ids, strict=True):
+        for name, identity in zip(known[split].names, known[split].ids, strict=True):
             if name not in sizes:
                 raise DataError(f"{root / folder / name} is not there; {file} lists it as image {identity}")
             digest.update(f"{folder}/{name}\0{sizes[name]}\n".encode())
-        found[split].save(destination / f"{split}.npz")
+        known[split].save(destination / f"{split}.npz")
         annotations[file.name] = sha256(file)
         digest.update(annotations[file.name].encode())
-        drawn = [f"{folder}/{name}" for name in found[split].names] if root == destination.resolve() else []
+        drawn = [f"{folder}/{name}" for name in known[split].names] if root == destination.resolve() else []
         for name in (f"{split}.npz", *drawn):  # what lies here is verified when it is used; images elsewhere are not
             path = destination / name
             files[name] = {"sha256": sha256(path), "bytes": path.stat().st_size}
-    names = {split: [str(each.get("name")) for each in categories] for split, categories in listed.items()}
+    names = {split: [str(category.get("name")) for category in categories] for split, categories in listed.items()}
     if names["train"] != names["test"]:
         differ = sorted(set(names["train"]) ^ set(names["test"])) or ["their order"]
         raise DataError(f"{root}/annotations: the two splits have different categories ({differ[0]}); make them agree")
@@ -62,10 +62,10 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
         "kind": KIND,
         "source": source,
         "classes": names["train"],
-        "category_ids": [each["id"] for each in listed["train"]],
+        "category_ids": [category["id"] for category in listed["train"]],
         "num_classes": len(names["train"]),
-        "counts": {split: len(each) for split, each in found.items()},
-        "boxes": {split: len(each.boxes) for split, each in found.items()},
+        "counts": {split: len(part) for split, part in known.items()},
+        "boxes": {split: len(part.boxes) for split, part in known.items()},
         "met": met,
         "image_shape": None,
         "mean": MEAN,

@@ -41,11 +41,11 @@ def draw_split(root: Path, folder: str, images: int, seed: int) -> None:
     listed: list[dict[str, Any]] = []
     objects: list[dict[str, Any]] = []
     for identity in range(1, images + 1):
-        picture, found = _picture(chance)
+        picture, boxes = _picture(chance)
         name = f"{identity:06}.jpg"
         picture.save(root / folder / name, quality=92)
         listed.append({"id": identity, "file_name": name, "width": SIDE, "height": SIDE})
-        for kind, (x1, y1, x2, y2) in found:
+        for kind, (x1, y1, x2, y2) in boxes:
             objects.append(
                 {"id": len(objects) + 1, "image_id": identity, "category_id": kind + 1, "iscrowd": 0,
                  "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
@@ -58,7 +58,7 @@ def draw_split(root: Path, folder: str, images: int, seed: int) -> None:
 def _picture(chance: random.Random) -> tuple[Image.Image, list[tuple[int, tuple[float, float, float, float]]]]:
     picture = Image.fromarray(_ground(chance)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(picture)
-    found: list[tuple[int, tuple[float, float, float, float]]] = []
+    boxes: list[tuple[int, tuple[float, float, float, float]]] = []
     for _ in range(1 + int(4 * chance.random())):
         kind, side = int(len(KINDS) * chance.random()), LEAST + (GREATEST - LEAST) * chance.random()
         left, top = ((SIDE - side) * chance.random() for _ in "xy")
@@ -67,10 +67,10 @@ def _picture(chance: random.Random) -> tuple[Image.Image, list[tuple[int, tuple[
         across, down = zip(*points, strict=True)
         box = tuple(round(edge, 2) for edge in (min(across), min(down), max(across), max(down)))
         assert len(box) == 4
-        if all(_hidden(box, other) < OVERLAP for _, other in found):
+        if all(_hidden(box, other) < OVERLAP for _, other in boxes):
             pen.polygon(points, fill=colour, outline="#202020")
-            found.append((kind, box))
-    return picture, found
+            boxes.append((kind, box))
+    return picture, boxes
 
 
 def _ground(chance: random.Random) -> NDArray[np.uint8]:

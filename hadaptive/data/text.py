@@ -89,7 +89,7 @@ def split_up(texts: Texts, vocabulary: Vocabulary) -> tuple[NDArray[np.uint16], 
     """All word pieces one after the other, and where each sentence ends. DataError for a sentence that has none."""
     tokenizer = vocabulary.tokenizer()
     flat = [sentence for example in texts.sentences for sentence in example]
-    encoded = [each.ids for each in tokenizer.encode_batch(flat, add_special_tokens=False)]
+    encoded = [encoding.ids for encoding in tokenizer.encode_batch(flat, add_special_tokens=False)]
     sentences = len(texts.sentences[0])
     for number, ids in enumerate(encoded):
         if not ids:
@@ -111,7 +111,7 @@ def open_texts(folder: Path, manifest: dict[str, Any], split: str) -> dict[str, 
     arrays = {part: load_array(folder, manifest, f"{split}_{part}.npy") for part in PARTS}
     pieces, ends, labels = (arrays[part] for part in PARTS)
     if [pieces.dtype, ends.dtype, labels.dtype] != [
-        np.dtype(each) for each in (np.uint16, np.int64, np.int64)
+        np.dtype(dtype) for dtype in (np.uint16, np.int64, np.int64)
     ] or not labels.size:
         raise DataError(f"{folder}, {split}: the arrays are not of this version's types; {remedy(folder)}")
     if len(ends) != len(labels) * manifest["sentences"] or ends[-1] != len(pieces) or (np.diff(ends) < 1).any():

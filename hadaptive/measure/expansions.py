@@ -18,11 +18,11 @@ COUNTS = ("macs", "hadamard_products", "macs_with_hadamard", "flops", "flops_all
 
 def record(measure: Measure) -> dict[str, Any]:
     """The record of the measure: a list of points over `channels` and one over `ratios`, as `point` gives them."""
-    said = measure.settings
-    size = said["image_size"]
+    settings = measure.settings
+    size = settings["image_size"]
     metrics = {
-        "channels": [point(channels, said["ratio"], size) for channels in said["channels"]],
-        "ratios": [point(said["fixed_channels"], ratio, size) for ratio in said["ratios"]],
+        "channels": [point(channels, settings["ratio"], size) for channels in settings["channels"]],
+        "ratios": [point(settings["fixed_channels"], ratio, size) for ratio in settings["ratios"]],
     }
     return envelope(measure, metrics)
 
@@ -63,8 +63,8 @@ def point(channels: int, ratio: float, image_size: int) -> dict[str, Any]:
 
 
 def _counts(module: nn.Module, channels: int, image_size: int) -> dict[str, int]:
-    found = complexity(nn.Sequential(_Channels(channels), module), image_size)
-    return {name: found[name] for name in COUNTS}
+    counts = complexity(nn.Sequential(_Channels(channels), module), image_size)
+    return {name: counts[name] for name in COUNTS}
 
 
 class _Channels(nn.Module):

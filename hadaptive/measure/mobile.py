@@ -31,8 +31,8 @@ def _adb(*words: str, timeout_s: float = 900) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _AdbError(f"adb failed: {error}") from None
     if done.returncode != 0:
-        said = (done.stderr + done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
-        raise _AdbError(f"adb failed: {said[-1]}")
+        output = (done.stderr + done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
+        raise _AdbError(f"adb failed: {output[-1]}")
     return done.stdout
 
 

@@ -49,12 +49,12 @@ def describe(measure: ModelMeasure, onnx: Path, plain: Path) -> dict[str, Any]:
     else:
         with atomic(plain) as temporary:
             shutil.copyfile(onnx, temporary)
-    found = envelope(measure, complexity(model, image_size))
+    fields = envelope(measure, complexity(model, image_size))
     if "retrofit" in measure.options:
         from hadaptive.nn.retrofit import report
 
-        found["retrofit"] = report(model)
-    return found
+        fields["retrofit"] = report(model)
+    return fields
 
 
 def latency(measure: ModelMeasure, onnx: Path, plain: Path, *, gpu: bool) -> dict[str, Any]:

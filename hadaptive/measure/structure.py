@@ -49,17 +49,17 @@ def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
     def macs(*names: str) -> int:  # torch counts two operations a multiply-accumulate
         return sum(sum(counts.get(f"{type(net).__name__}.{name}", {}).values()) for name in names) // 2
 
-    found = [
+    rows = [
         {"layer": n, **_layer(layer), "size": size, "parameters": _parameters(layer), "macs": macs(f"features.{n}")}
         for n, (layer, size) in enumerate(zip(net.features, sizes, strict=True))
     ]
     hidden, _, dropout = net.head
     head = {
-        "layer": len(found), "module": "FN", "in": hidden.in_features, "hidden": hidden.out_features,
+        "layer": len(rows), "module": "FN", "in": hidden.in_features, "hidden": hidden.out_features,
         "out": net.num_classes, "dropout": dropout.p, "size": 1, "parameters": _parameters(net.head, net.classifier),
         "macs": macs("head", "classifier"),
     }  # fmt: skip
-    return [*found, head]
+    return [*rows, head]
 
 
 def _parameters(*modules: nn.Module) -> int:

@@ -34,28 +34,28 @@ def record(measure: Measure) -> dict[str, Any]:
 
 def formula() -> list[dict[str, float]]:
     """Var(z_i z_j) of independent normal factors by Monte Carlo, with its standard error, beside the formula."""
-    found = []
+    points = []
     for mean_i, std_i, mean_j, std_j in CASES:
         z_i, z_j = torch.randn(2, SAMPLES, dtype=torch.float64)
         product = (mean_i + std_i * z_i) * (mean_j + std_j * z_j)
         variance = product.var().item()
         fourth = (product - product.mean()).pow(4).mean().item()
-        found.append({
+        points.append({
             "mean_i": mean_i, "std_i": std_i, "mean_j": mean_j, "std_j": std_j, "measured": variance,
             "formula": mean_i**2 * std_j**2 + mean_j**2 * std_i**2 + std_i**2 * std_j**2,
             "standard_error": ((fourth - variance**2) / SAMPLES) ** 0.5,
         })  # fmt: skip
-    return found
+    return points
 
 
 def bound() -> list[dict[str, float]]:
     """Variance of products of centred normal factors of a deviation, before and after softsign (scale 1, shift 0)."""
-    found = []
+    points = []
     for std in DEVIATIONS:
         z_i, z_j = std * torch.randn(2, SAMPLES, dtype=torch.float64)
         after = F.softsign(ALPHA * z_i * z_j)
-        found.append({"std": std, "products": (z_i * z_j).var().item(), "dysoft": after.var().item()})
-    return found
+        points.append({"std": std, "products": (z_i * z_j).var().item(), "dysoft": after.var().item()})
+    return points
 
 
 @torch.no_grad()
@@ -66,46 +66,48 @@ def depth(measure: Measure) -> list[dict[str, Any]]:
     are the first of the test set. Channels are chosen without noise. Each entry has the median over channels, the least
     and the greatest, of variances over images and pixels.
     """
-    said = measure.settings
-    if not said["variants"]:
+    settings = measure.settings
+    if not settings["variants"]:
         return []
     data = open_batches(
-        said["data"],
+        settings["data"],
         "test",
-        batch_size=said["images"],
+        batch_size=settings["images"],
         train=False,
-        image_size=said["image_size"],
+        image_size=settings["image_size"],
         device=torch.device("cpu"),
         seed=0,
     )
     images, _ = next(iter(data.epoch(0)))
-    found = []
-    for variant, how in said["variants"].items():
+    points = []
+    for variant, how in settings["variants"].items():
         for state in ("start", "trained"):
             torch.manual_seed(0)
-            model = create_model(said["model"], data.num_classes, **{**how["options"], "selection": "topk"})
+            model = create_model(settings["model"], data.num_classes, **{**how["options"], "selection": "topk"})
             if state == "trained":
                 checkpoint.fill(model, Path(how["weights"]))
                 model.eval()
             layers = _layers(model, images)
-            found += [{"variant": variant, "state": state, "layer": n, **each} for n, each in enumerate(layers, 1)]
-    return found
+            points += [
+                {"variant": variant, "state": state, "layer": n, **spreads} for n, spreads in enumerate(layers, 1)
+            ]
+    return points
 
 
 def _layers(model: nn.Module, images: Tensor) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    spreads: list[dict[str, Any]] = []
 
     def look(ach: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
         assert isinstance(ach, AdaptiveCrossHadamard)
         x_BCHW = out[:, : ach.channels]  # mixed and normalised: what was multiplied
         products = select_and_cross(x_BCHW, ach.select(x_BCHW)[0], None)
-        found.append({"products": _spread(products), "normalised": _spread(out[:, ach.channels :])})
+        spreads.append({"products": _spread(products), "normalised": _spread(out[:, ach.channels :])})
 
     for module in model.modules():
         if isinstance(module, AdaptiveCrossHadamard):
             module.register_forward_hook(look)
     model(images)
-    return found
+    return spreads
 
 
 def _spread(y_BPHW: Tensor) -> dict[str, float | None]:

@@ -86,22 +86,22 @@ def feature_maps(name: str, **options: Any) -> FeatureMaps:
 def _ours(net: nn.Module) -> FeatureMaps:
     rows = net.features
     assert isinstance(rows, nn.Sequential)
-    found = _last_at_each_stride(net, list(rows))
-    taps = list(found)
+    taps_of = _last_at_each_stride(net, list(rows))
+    taps = list(taps_of)
     return FeatureMaps(
         _Taps(rows, taps),
         list(range(len(taps))),
-        [stride for stride, _ in found.values()],
-        [width for _, width in found.values()],
+        [stride for stride, _ in taps_of.values()],
+        [width for _, width in taps_of.values()],
     )
 
 
 def _torchvision(name: str, net: nn.Module) -> FeatureMaps:
     children = list(net.named_children())
-    found = _last_at_each_stride(net, [child for _, child in children])
-    body = _Named(create_feature_extractor(net, [children[n][0] for n in found]))
-    strides, widths = ([pair[part] for pair in found.values()] for part in (0, 1))
-    return _checked(name, FeatureMaps(body, list(range(len(found))), strides, widths))
+    last = _last_at_each_stride(net, [child for _, child in children])
+    body = _Named(create_feature_extractor(net, [children[n][0] for n in last]))
+    strides, widths = ([pair[part] for pair in last.values()] for part in (0, 1))
+    return _checked(name, FeatureMaps(body, list(range(len(last))), strides, widths))
 
 
 def _last_at_each_stride(net: nn.Module, parts: list[nn.Module]) -> dict[int, tuple[int, int]]:

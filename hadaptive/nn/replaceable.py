@@ -76,16 +76,16 @@ def replaceable(model: nn.Module) -> dict[str, Bottleneck | FeedForward]:
 
 def _walk(name: str, module: nn.Module) -> Iterator[tuple[str, Bottleneck | FeedForward]]:
     try:
-        found = read(module)
+        block = read(module)
     except NotReplaceable:
-        found = None
-    if found is None or isinstance(module, nn.Sequential):
+        block = None
+    if block is None or isinstance(module, nn.Sequential):
         inside = [part for child, m in module.named_children() for part in _walk(f"{name}.{child}".lstrip("."), m)]
         if inside:
             yield from inside
             return
-    if found is not None:
-        yield name, found
+    if block is not None:
+        yield name, block
 
 
 def read(module: nn.Module) -> Bottleneck | FeedForward:

@@ -105,13 +105,13 @@ def _retrofit(model: nn.Module, select: Select, known: Known, conv: dict[str, An
     conv = {name: value for name, value in conv.items() if value is not None}
     if any(p.is_meta for p in model.parameters()):
         raise ValueError("the model lies on the meta device, where its blocks cannot be run; build it on a real one")
-    found = replaceable(model)
-    chosen = _select(model, found, select)
+    blocks = replaceable(model)
+    chosen = _select(model, blocks, select)
     model = copy.deepcopy(model)
     replaced = list(getattr(model, "replaced", ()))
     for name in chosen:
         old = model.get_submodule(name)
-        shape = found[name]
+        shape = blocks[name]
         if isinstance(shape, FeedForward) and conv:
             raise ValueError(f"{name} is a feed-forward layer and has no {' and no '.join(conv)}")
         if isinstance(shape, Bottleneck) and _TOKENS in ach:
@@ -120,7 +120,7 @@ def _retrofit(model: nn.Module, select: Select, known: Known, conv: dict[str, An
         given = next((pair for pattern, pair in known.items() if fnmatchcase(name, pattern)), None)
         k, reason = given or _largest_k(name, shape, limit, mine)
         if not 2 <= k <= _channels(shape):
-            raise ValueError(f"k={k} for {name}: choose from 2 to its {_channels(shape)} channels; {_listing(found)}")
+            raise ValueError(f"k={k} for {name}: choose from 2 to its {_channels(shape)} channels; {_listing(blocks)}")
         new = _counterpart(shape, k, mine)
         like = next(old.parameters())
         new = new.to(like.device, like.dtype).train(old.training)
@@ -137,19 +137,19 @@ def _retrofit(model: nn.Module, select: Select, known: Known, conv: dict[str, An
     return model
 
 
-def _select(model: nn.Module, found: Mapping[str, Block], select: Select) -> list[str]:
+def _select(model: nn.Module, blocks: Mapping[str, Block], select: Select) -> list[str]:
     """Names of the selected blocks in the model's order."""
     parts = [select] if isinstance(select, str | int | re.Pattern) or callable(select) else list(select)
-    names, chosen = list(found), set()
+    names, chosen = list(blocks), set()
     if not parts:
-        raise ValueError(f"select is empty; {_listing(found)}")
+        raise ValueError(f"select is empty; {_listing(blocks)}")
     for part in parts:
         if isinstance(part, int):
             matched = names[part:][:1] if -len(names) <= part < len(names) else []
         else:
             matched = [name for name in names if _matches(part, name, model)]
         if not matched:
-            raise ValueError(f"select={part!r} matches no replaceable block{_why(model, part)}; {_listing(found)}")
+            raise ValueError(f"select={part!r} matches no replaceable block{_why(model, part)}; {_listing(blocks)}")
         chosen |= set(matched)
     return [name for name in names if name in chosen]
 
@@ -174,10 +174,10 @@ def _why(model: nn.Module, part: Any) -> str:
     return ""
 
 
-def _listing(found: Mapping[str, Block]) -> str:
-    if not found:
+def _listing(blocks: Mapping[str, Block]) -> str:
+    if not blocks:
         return "the model has no inverted bottleneck and no feed-forward layer that ACH could replace"
-    return "replaceable are " + ", ".join(f"{i}: {name or 'the model itself'}" for i, name in enumerate(found))
+    return "replaceable are " + ", ".join(f"{i}: {name or 'the model itself'}" for i, name in enumerate(blocks))
 
 
 def _largest_k(name: str, shape: Block, limit: int, options: dict[str, Any]) -> tuple[int, str]:

@@ -52,19 +52,19 @@ class Job:
 def jobs(study: Study, minutes: float) -> list[Job]:
     """What of the study's scale is not on record yet and can be run there, in order."""
     sources = {name: _sources(study, name) for name in study.claims.tables}
-    awaited = Counter(each for claim in CLAIMS for each in set(_awaited(study, claim, sources)))
-    latencies = [each for each in study.measures_of("latency") if not on_record(study, each)]
-    runs = [each for each in study.runs.values() if not on_record(study, each)]
+    awaited = Counter(name for claim in CLAIMS for name in set(_awaited(study, claim, sources)))
+    latencies = [measure for measure in study.measures_of("latency") if not on_record(study, measure)]
+    runs = [run for run in study.runs.values() if not on_record(study, run)]
     siblings = [run.id.rpartition("/")[0] for run in runs]
     nth = {run.id: siblings[:n].count(siblings[n]) for n, run in enumerate(runs)}  # seeds of the same training before
     runs.sort(key=lambda run: (nth[run.id], -awaited[run.id]))
     kept = {file for measure in study.measures.values() for file in inputs(measure)}
     return [
         Job(f"tests of {TESTS}", (*PYTEST, f"{TESTS}/device"), alone=True, limit_s=60 * minutes * SHARE),
-        *(_kernel(each, minutes) for each in study.measures_of("kernels") if not on_record(study, each)),
-        *(job for each in latencies if awaited[each.id] for job in _latency(each, study)),
+        *(_kernel(measure, minutes) for measure in study.measures_of("kernels") if not on_record(study, measure)),
+        *(job for measure in latencies if awaited[measure.id] for job in _latency(measure, study)),
         *(_training(run, kept) for run in runs),
-        *(job for each in latencies if not awaited[each.id] for job in _latency(each, study)),
+        *(job for measure in latencies if not awaited[measure.id] for job in _latency(measure, study)),
     ]
 
 
@@ -127,13 +127,13 @@ def _latency(measure: Measure, study: Study) -> Iterator[Job]:
     complexity = study.measures[measure.id.replace("latency/", "complexity/", 1)]
     files = tuple(f"{measure.folder.as_posix()}/{name}.onnx" for name in ("model", "plain"))
     exported = ("--onnx", files[0], "--plain", files[1])
-    for verb, each, made, needs in (
+    for verb, part, made, needs in (
         ("export", complexity, files, tuple(inputs(complexity))),
         ("latency", measure, (), files),
     ):
-        record = f"{each.folder.as_posix()}/record.json"
-        command = ("-m", "hadaptive", verb, each.dumps(), *exported)
-        yield Job(f"{verb} {each.id}", command, (record, *made), needs, alone=True, code=code_of(each))
+        record = f"{part.folder.as_posix()}/record.json"
+        command = ("-m", "hadaptive", verb, part.dumps(), *exported)
+        yield Job(f"{verb} {part.id}", command, (record, *made), needs, alone=True, code=code_of(part))
 
 
 def _training(run: Run, kept: set[str]) -> Job:

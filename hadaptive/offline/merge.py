@@ -51,28 +51,28 @@ def merge(archive: Path) -> Merged:
     """
     with tempfile.TemporaryDirectory(prefix="hadaptive-merge-") as name:
         folder = Path(name)
-        said = unpack(archive, folder)
-        study = Study(load(given={"scale": said["scale"], "reference": "never"}))
-        failed = {job: each["reason"] for job, each in said["jobs"].items() if each["status"] == "failed"}
+        results = unpack(archive, folder)
+        study = Study(load(given={"scale": results["scale"], "reference": "never"}))
+        failed = {job: ended["reason"] for job, ended in results["jobs"].items() if ended["status"] == "failed"}
         merged = Merged(failed=failed)
-        codes = {job: each.get("code") for job, each in said["jobs"].items()}
-        known = {each.folder.as_posix(): each for each in study.executed}
+        codes = {job: ended.get("code") for job, ended in results["jobs"].items()}
+        known = {executed.folder.as_posix(): executed for executed in study.executed}
         taken: list[Executed] = []
         for path in sorted(folder.glob(f"results/**/{RECORD}")):
             place = path.parent.relative_to(folder)
-            each = known.get(place.as_posix())
-            reason = f"no such Run or measure at scale {study.scale}" if each is None else None
-            if each is not None and (reason := why_not(each, path, codes)) is None:
+            executed = known.get(place.as_posix())
+            reason = f"no such Run or measure at scale {study.scale}" if executed is None else None
+            if executed is not None and (reason := why_not(executed, path, codes)) is None:
                 for checkpoint in CHECKPOINTS:
                     if (file := path.with_name(f"{checkpoint}.pt")).exists():
-                        _copy(file, each.folder / file.name)
-                _copy(path, each.folder / RECORD)  # last: it says that the rest is there
-                taken.append(each)
-                merged.records.append(each.id)
+                        _copy(file, executed.folder / file.name)
+                _copy(path, executed.folder / RECORD)  # last: it says that the rest is there
+                taken.append(executed)
+                merged.records.append(executed.id)
             elif reason:
                 merged.refused[place.as_posix()] = reason
         for run in study.runs.values():
-            _take_state(run, folder, said, merged)
+            _take_state(run, folder, results, merged)
         for path in folder.glob("logs/**/*.log"):
             _copy(path, path.relative_to(folder))
     if taken:
@@ -90,16 +90,16 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
                 if odd or (parts[0] not in FOLDERS and member.name != RESULTS):
                     raise UserError(f"{archive}: refused, as its member {member.name!r} is none of a results archive")
                 tar.extract(member, folder, filter="data")
-        said = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     except (OSError, tarfile.TarError, EOFError, ValueError) as error:
         raise UserError(f"{archive} is no archive of results, or damaged ({error}); copy it here again") from None
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+    if not isinstance(results, dict) or results.get("format") != FORMAT:
         raise UserError(f"{archive} was not made by this version's run.sh; pack and run again")
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
-        if name != RESULTS and said["files"].get(name) != sha256(path):
+        if name != RESULTS and results["files"].get(name) != sha256(path):
             raise UserError(f"{archive}: {name} is damaged (SHA-256 differs); copy the archive here again")
-    return said
+    return results
 
 
 def why_not(executed: Executed, path: Path, codes: dict[str, str | None]) -> str | None:
@@ -135,13 +135,13 @@ def _other_data(record: TrainingRecord) -> str | None:
     return None if record.data.sha256 == sha256(manifest) else f"trained on other data than {manifest.parent}"
 
 
-def _take_state(run: Run, folder: Path, said: dict[str, Any], merged: Merged) -> None:
+def _take_state(run: Run, folder: Path, results: dict[str, Any], merged: Merged) -> None:
     """Put the state of an unfinished training where it is resumed from, unless another one is there."""
     for path in folder.glob(f"work/{run.scale}/{run.id}/*/state.pt"):
         place = path.relative_to(folder)
         if not Path("data/prepared", run.dataset, "manifest.json").exists() or place != state_of(run, code_of(run)):
             merged.refused[place.as_posix()] = "saved by other code, or with other settings or data"
-        elif place.exists() and sha256(place) not in (said["carried"].get(place.as_posix()), sha256(path)):
+        elif place.exists() and sha256(place) not in (results["carried"].get(place.as_posix()), sha256(path)):
             merged.refused[place.as_posix()] = "another state is here already; remove it to take this one"
         else:
             _copy(path, place)
@@ -154,7 +154,7 @@ def remember(executed: list[Executed], scale: str) -> None:
     Without the note it would take them as they are, also after a change of settings. It notes outputs that exist, so
     what was too large to bring along stands empty in its place for as long as that takes.
     """
-    targets = [(each.folder / RECORD).as_posix() for each in executed]
+    targets = [(run.folder / RECORD).as_posix() for run in executed]
     words = [sys.executable, "-m", "snakemake", *targets, "--cores", "1", "--touch", "--force", "--quiet", "all"]
     words += ["--config", f"scale={scale}", "reference=never"]
     with _all_outputs(executed):
@@ -167,9 +167,9 @@ def remember(executed: list[Executed], scale: str) -> None:
 def _all_outputs(executed: list[Executed]) -> Iterator[None]:
     names = {"latency": ("model.onnx", "plain.onnx"), "training": tuple(f"{name}.pt" for name in CHECKPOINTS)}
     stand_ins = []
-    for each in executed:
-        kind = "training" if isinstance(each, Run) else each.id.partition("/")[0].replace("complexity", "latency")
-        folder = Path(each.folder.as_posix().replace("/complexity/", "/latency/"))
+    for item in executed:
+        kind = "training" if isinstance(item, Run) else item.id.partition("/")[0].replace("complexity", "latency")
+        folder = Path(item.folder.as_posix().replace("/complexity/", "/latency/"))
         stand_ins += [folder / name for name in names.get(kind, ()) if not (folder / name).exists()]
     try:
         for path in stand_ins:

@@ -106,28 +106,28 @@ def code() -> list[Path]:
     """The files of the project that run there, relative to it: those that git knows or, outside a checkout, all."""
     try:
         listed = subprocess.run(["git", "ls-files", "-z", *CODE], capture_output=True, text=True, check=True).stdout
-        found = [Path(name) for name in listed.split("\0") if name]
+        files = [Path(name) for name in listed.split("\0") if name]
     except (OSError, subprocess.CalledProcessError):
-        found = []
-    if not found:
+        files = []
+    if not files:
         below = [path for name in CODE for path in (Path(name).rglob("*") if Path(name).is_dir() else [Path(name)])]
-        found = [path for path in below if path.is_file() and "__pycache__" not in path.parts]
-    return sorted(path for path in found if path.is_file())
+        files = [path for path in below if path.is_file() and "__pycache__" not in path.parts]
+    return sorted(path for path in files if path.is_file())
 
 
 def _data(study: Study, todo: list[Job], out: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """The encoded data sets, prepared first where they are not; and what cannot be packed, with the reason."""
-    found, left_out = dict[str, list[Path]](), []
+    files, left_out = dict[str, list[Path]](), []
     for dataset in dict.fromkeys(job.dataset for job in todo if job.dataset):
         prepared = Path("data/prepared", dataset)
         try:
             if not (prepared / "manifest.json").exists():
                 prepare(dataset, prepared, study.params.data)
-            found[dataset] = images.encode(prepared, out / dataset)
+            files[dataset] = images.encode(prepared, out / dataset)
         except UserError as error:
             count = sum(job.dataset == dataset for job in todo)
             left_out.append(f"left out: {count} trainings on {dataset}: {error}")
-    return found, left_out
+    return files, left_out
 
 
 def _wheels(study: Study, todo: list[Job], settings: Settings, out: Path) -> list[Path]:
@@ -145,7 +145,7 @@ def _carried(study: Study, todo: list[Job]) -> Iterator[Path]:
             run = study.runs[job.name.removeprefix("train ")]
             state = state_of(run, job.code)
             yield from [state] if state.is_file() else []
-        yield from (Path(each) for each in job.needs if each.endswith("record.json") and Path(each).is_file())
+        yield from (Path(path) for path in job.needs if path.endswith("record.json") and Path(path).is_file())
 
 
 def state_of(run: Run, code: str) -> Path:

@@ -77,11 +77,11 @@ def _check_versions(pack: dict[str, Any]) -> None:
     if sys.version_info[:2] < tuple(python):
         raise Stop(f"Python {'.'.join(map(str, python))} or newer is needed, and this is {platform.python_version()}")
     try:
-        found = metadata.version("torch")
+        installed = metadata.version("torch")
     except metadata.PackageNotFoundError:
         raise Stop(f"{sys.executable} has no torch; name a Python that has one: PYTHON=... bash run.sh") from None
-    if tuple(map(int, re.findall(r"\d+", found)[:2])) < tuple(torch):
-        raise Stop(f"torch {'.'.join(map(str, torch))} or newer is needed, and this is {found}")
+    if tuple(map(int, re.findall(r"\d+", installed)[:2])) < tuple(torch):
+        raise Stop(f"torch {'.'.join(map(str, torch))} or newer is needed, and this is {installed}")
 
 
 def prepare(here: Path, pack: dict[str, Any], work: Path, earlier: Path) -> dict[str, str]:
@@ -142,7 +142,9 @@ def _take_up(archive: Path, project: Path, pack_id: str) -> None:
             return
         tar.extractall(project, filter="data")
     say(f"going on from {archive}")
-    outcomes = {name: each for name, each in read(project / RESULTS)["jobs"].items() if each["status"] != "left"}
+    outcomes = {
+        name: outcome for name, outcome in read(project / RESULTS)["jobs"].items() if outcome["status"] != "left"
+    }
     (project / OUTCOMES).write_text(json.dumps(outcomes))
 
 

@@ -122,7 +122,7 @@ class AtOnce:
 
     def look(self, running: list[Running], room: Callable[[], bool]) -> None:
         """Decide from what is running whether one more is tried, or the last was one too many."""
-        if not self.tried or len(running) < self.level or any(each.rate(0) is None for each in running):
+        if not self.tried or len(running) < self.level or any(job.rate(0) is None for job in running):
             self._since = None
             return
         now = time.monotonic()
@@ -193,7 +193,7 @@ class Session:
 
     def _start(self) -> None:
         while self.running == [] or (not self.running[0].job["alone"] and len(self.running) < self.at_once.level):
-            job = next((j for j in self.left if all((self.project / each).exists() for each in j["needs"])), None)
+            job = next((j for j in self.left if all((self.project / need).exists() for need in j["needs"])), None)
             if job is None or (job["alone"] and self.running):
                 return
             self.left.remove(job)
@@ -201,32 +201,32 @@ class Session:
             self.running.append(Running(job, self.project, self.environment))
 
     def _look(self) -> None:
-        for each in list(self.running):
-            code = each.look()
-            limit = each.job["limit_s"]
-            if code is None and limit and time.monotonic() - each.started > limit:
-                each.end(signal.SIGKILL)
-                each.process.wait()
-                each.look()
-                self._ended(each, "failed", f"stopped after {limit:.0f} s")
+        for running in list(self.running):
+            code = running.look()
+            limit = running.job["limit_s"]
+            if code is None and limit and time.monotonic() - running.started > limit:
+                running.end(signal.SIGKILL)
+                running.process.wait()
+                running.look()
+                self._ended(running, "failed", f"stopped after {limit:.0f} s")
             elif code is not None:
-                self._judge(each, code)
+                self._judge(running, code)
 
-    def _judge(self, each: Running, code: int) -> None:
-        lost = [name for name in each.job["makes"] if not (self.project / name).exists()]
+    def _judge(self, running: Running, code: int) -> None:
+        lost = [name for name in running.job["makes"] if not (self.project / name).exists()]
         if code == 0 and not lost:
-            self._ended(each, "done")
+            self._ended(running, "done")
         elif code in SAVED:
-            self._ended(each, "saved", "goes on with the next call")
+            self._ended(running, "saved", "goes on with the next call")
         else:
             reason = f"exit code {code}: " if code else f"{lost[0]} was not made: "
-            self._ended(each, "failed", reason + last_line(each.log.read_text(errors="replace")))
+            self._ended(running, "failed", reason + last_line(running.log.read_text(errors="replace")))
 
-    def _ended(self, each: Running, status: str, reason: str = "") -> None:
-        self.running.remove(each)
-        took = time.monotonic() - each.started
-        self.outcomes[each.job["name"]] = {"status": status, "seconds": round(took, 1), "reason": reason}
-        say(f"{status}: {each.job['name']} ({took:.0f} s){': ' * bool(reason)}{reason}")
+    def _ended(self, running: Running, status: str, reason: str = "") -> None:
+        self.running.remove(running)
+        took = time.monotonic() - running.started
+        self.outcomes[running.job["name"]] = {"status": status, "seconds": round(took, 1), "reason": reason}
+        say(f"{status}: {running.job['name']} ({took:.0f} s){': ' * bool(reason)}{reason}")
         write(self.project / OUTCOMES, json.dumps(self.outcomes, indent=1))
 
     def _end(self) -> None:
@@ -234,21 +234,21 @@ class Session:
         if self.running:
             say(f"the time is over: {len(self.running)} running are told to save")
         until = max(self.started + self.seconds - 0.3 * self.reserve, time.monotonic() + 0.7 * self.reserve)
-        for each in self.running:
-            each.end(signal.SIGTERM)
+        for running in self.running:
+            running.end(signal.SIGTERM)
         while self.running and time.monotonic() < until:
             time.sleep(0.1)
-            for each in list(self.running):
-                if (code := each.look()) is not None:
-                    if code and each.job["alone"]:  # a measurement, which has nothing to save
-                        self._ended(each, "saved", "not finished; again with the next call")
+            for running in list(self.running):
+                if (code := running.look()) is not None:
+                    if code and running.job["alone"]:  # a measurement, which has nothing to save
+                        self._ended(running, "saved", "not finished; again with the next call")
                     else:
-                        self._judge(each, code)
-        for each in list(self.running):
-            each.end(signal.SIGKILL)
-            each.process.wait()
-            each.look()
-            self._ended(each, "saved", "ended before it could save; goes on from the state before")
+                        self._judge(running, code)
+        for running in list(self.running):
+            running.end(signal.SIGKILL)
+            running.process.wait()
+            running.look()
+            self._ended(running, "saved", "ended before it could save; goes on from the state before")
 
     def _room(self) -> bool:
         """Whether the GPUs' memory takes one more training like those that run."""
@@ -261,8 +261,8 @@ class Session:
             shares = [float(used) / float(total) for used, total in (row.split(",") for row in rows if row.strip())]
         except (OSError, ValueError, subprocess.TimeoutExpired):
             return False
-        each = -(-running // len(self.gpus))
-        return max(shares, default=1.0) * (each + 1) / each < ROOM
+        jobs = -(-running // len(self.gpus))
+        return max(shares, default=1.0) * (jobs + 1) / jobs < ROOM
 
     def _line(self) -> str:
         done = sum(each["status"] == "done" for each in self.outcomes.values())
@@ -287,7 +287,7 @@ class Session:
             job["name"]: {**self.outcomes.get(job["name"], {"status": "left"}), "code": job["code"]}
             for job in self.pack["jobs"]
         }
-        said = {
+        results = {
             "format": FORMAT, "pack": self.pack["id"], "scale": self.pack["scale"], "jobs": status,
             "carried": self.pack["carried"],
             "at_once": {"last": self.at_once.level, "gains": self.at_once.gains},
@@ -296,16 +296,16 @@ class Session:
         }  # fmt: skip
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
-            for name, raw in [(RESULTS, json.dumps(said, indent=1).encode()), *members]:
+            for name, raw in [(RESULTS, json.dumps(results, indent=1).encode()), *members]:
                 info = tarfile.TarInfo(name)
                 info.size, info.mtime = len(raw), int(time.time())
                 tar.addfile(info, io.BytesIO(raw))
         write(out, buffer.getvalue())
-        count, mib = sum(each["status"] == "done" for each in status.values()), len(buffer.getvalue()) / 2**20
+        count, mib = sum(outcome["status"] == "done" for outcome in status.values()), len(buffer.getvalue()) / 2**20
         say(f"{out}: {count} of {len(status)} jobs done, {len(members)} files, {mib:.1f} MiB")
-        for name, each in status.items():
-            if each["status"] == "failed":
-                say(f"failed: {name}: {each['reason']}")
+        for name, outcome in status.items():
+            if outcome["status"] == "failed":
+                say(f"failed: {name}: {outcome['reason']}")
         if left_out:
             say(f"left out, as the archive holds {most_mib:g} MiB: {', '.join(left_out)}")
 
@@ -335,9 +335,9 @@ def _log(job: dict[str, Any]) -> str:
     return f"logs/offline/{re.sub(r'[^A-Za-z0-9_/.-]', '_', job['name'])}.log"
 
 
-def _short(each: Running) -> str:
-    steps = f" step {each.steps} of {each.total}" if each.total else ""
-    return f"{each.job['name'].partition(' ')[2] or each.job['name']}{steps}"
+def _short(running: Running) -> str:
+    steps = f" step {running.steps} of {running.total}" if running.total else ""
+    return f"{running.job['name'].partition(' ')[2] or running.job['name']}{steps}"
 
 
 def say(text: str) -> None:

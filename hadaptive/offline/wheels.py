@@ -80,13 +80,13 @@ def download(needed: Mapping[str, str], python: str, out: Path) -> list[Path]:
 
 def pinned(python: str) -> dict[str, str]:
     """The versions that pyproject.toml pins for a Python."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for line in _project()["tool"]["uv"]["constraint-dependencies"]:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate(_environment(python)):
             (specifier,) = requirement.specifier
-            found[canonicalize_name(requirement.name)] = specifier.version
-    return found
+            versions[canonicalize_name(requirement.name)] = specifier.version
+    return versions
 
 
 def _project() -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _environment(python: str) -> dict[str, str]:
 def _closure(roots: Iterable[str], there: Mapping[str, str], python: str | None = None) -> Iterator[str]:
     """The roots and all they require, less what the other machine has in a version that every requirement takes."""
     named = map(Requirement, [*_project()["project"]["dependencies"], *_project()["dependency-groups"]["dev"]])
-    least = {canonicalize_name(each.name): each for each in named}
+    least = {canonicalize_name(requirement.name): requirement for requirement in named}
     asked: dict[str, list[Requirement]] = {
         name: [least.get(name, Requirement(name))] for name in map(canonicalize_name, roots)
     }
@@ -125,7 +125,9 @@ def _closure(roots: Iterable[str], there: Mapping[str, str], python: str | None 
 
 def _will_do(requirements: Iterable[Requirement], version: str | None) -> bool:
     try:
-        return version is not None and all(each.specifier.contains(version, prereleases=True) for each in requirements)
+        return version is not None and all(
+            requirement.specifier.contains(version, prereleases=True) for requirement in requirements
+        )
     except InvalidVersion:
         return False
 
@@ -135,6 +137,6 @@ def _pip() -> list[str]:
     own = [sys.executable, "-m", "pip"]
     if subprocess.run([*own, "--version"], capture_output=True).returncode == 0:
         return own
-    if (found := shutil.which("pip") or shutil.which("pip3")) is None:
+    if (pip := shutil.which("pip") or shutil.which("pip3")) is None:
         raise UserError("there is no pip to fetch wheels with; install one, or pack without wheels by --no-wheels")
-    return [found]
+    return [pip]

@@ -43,8 +43,8 @@ def kind_of(raw: Mapping[str, Any]) -> type[Record]:
     if kind == "training":
         run = raw.get("run")
         task = run.get("task") if isinstance(run, dict) else None
-        found = TRAININGS.get(TASKS[task]) if isinstance(task, str) and task in TASKS else None
-        return found or TrainingRecord
+        model = TRAININGS.get(TASKS[task]) if isinstance(task, str) and task in TASKS else None
+        return model or TrainingRecord
     name = raw.get("id") if kind == "kernels" else kind
     if not isinstance(name, str) or name not in MEASURES:
         raise ValueError(f"kind: there are no records of kind {str(name)[:80]!r}")

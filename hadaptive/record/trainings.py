@@ -255,8 +255,8 @@ class SearchRecord(TrainingRecord):
         if next(space.problems(), None):
             raise ValueError("run.space cannot be built")
         asked = {str(n): set(space.layers[n].choose) for n in space.searched()}
-        each = [self.metrics.confidence, *(epoch.confidence for epoch in self.curve)]
-        if not self.curve or any({layer: set(of) for layer, of in (one or {}).items()} != asked for one in each):
+        confidences = [self.metrics.confidence, *(epoch.confidence for epoch in self.curve)]
+        if not self.curve or any({layer: set(of) for layer, of in (one or {}).items()} != asked for one in confidences):
             raise ValueError("its confidences are not of the layers and candidates of run.space")
         if len(self.metrics.chosen or ()) != len(space.layers):
             raise ValueError("metrics.chosen does not name one candidate per layer of run.space")

@@ -17,11 +17,11 @@ def chosen(space: Space, confidences: Confidences) -> list[str]:
 
     Of equals the first named. Raises KeyError for a layer without confidences.
     """
-    found = []
+    names = []
     for number, layer in enumerate(space.layers):
         rivals = confidences[str(number)] if len(layer.choose) > 1 else {}
-        found.append(max(layer.choose, key=lambda name: rivals[name]) if rivals else layer.choose[0])
-    return found
+        names.append(max(layer.choose, key=lambda name: rivals[name]) if rivals else layer.choose[0])
+    return names
 
 
 def rows(space: Space, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -30,22 +30,22 @@ def rows(space: Space, names: Sequence[str]) -> list[dict[str, Any]]:
     return [row for row in settled if row["op"] != "blank"]
 
 
-def mean(each: Sequence[Confidences]) -> dict[str, dict[str, float]]:
+def mean(confidences: Sequence[Confidences]) -> dict[str, dict[str, float]]:
     """Confidences averaged over searches of one space."""
     return {
-        layer: {name: statistics.fmean(one[layer][name] for one in each) for name in rivals}
-        for layer, rivals in each[0].items()
+        layer: {name: statistics.fmean(one[layer][name] for one in confidences) for name in rivals}
+        for layer, rivals in confidences[0].items()
     }
 
 
-def agreement(each: Sequence[Sequence[str]], layers: Sequence[int]) -> float:
+def agreement(architectures: Sequence[Sequence[str]], layers: Sequence[int]) -> float:
     """How often two seeds choose the same candidate, percent: mean over all pairs of seeds and the layers searched.
 
     Raises ValueError below two seeds.
     """
-    if len(each) < 2:
+    if len(architectures) < 2:
         raise ValueError("one seed agrees with none")
-    same = [one[n] == other[n] for one, other in itertools.combinations(each, 2) for n in layers]
+    same = [one[n] == other[n] for one, other in itertools.combinations(architectures, 2) for n in layers]
     return 100 * statistics.fmean(same)
 
 

@@ -108,7 +108,7 @@ def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
 
 def _state(net: SuperNet) -> dict[str, Any]:
     """The confidences after an epoch, for the curve. Raises Diverged where one is not a number."""
-    found = net.confidences()
-    if not all(math.isfinite(value) for rivals in found.values() for value in rivals.values()):
+    confidences = net.confidences()
+    if not all(math.isfinite(value) for rivals in confidences.values() for value in rivals.values()):
         raise Diverged("an architecture parameter is not finite")
-    return {"confidence": found}
+    return {"confidence": confidences}

@@ -65,17 +65,17 @@ def _about_search(task: SearchTask, seeds: int) -> str:
 def sources(selection: Selection, *names: str) -> dict[str, Source]:
     """Sources by name: measures, and the paper's tasks with their seeds, absence and stand-ins."""
     scale = selection.settings
-    found = {}
+    sources_by_name = {}
     for name in names:
         if name not in TASKS:
-            found[name] = Source(selected=selection.selected)
+            sources_by_name[name] = Source(selected=selection.selected)
             continue
         dataset = selection.tasks[name].dataset if name in selection.tasks else name
-        found[name] = Source(
+        sources_by_name[name] = Source(
             seeds=tuple(scale.seeds),
             seeds_of={model: tuple(seeds) for model, seeds in scale.seeds_of.items()},
             absent=selection.absent.get(name),
             selected=selection.selected,
             stand_in=DATASETS[dataset].title if dataset != name else None,
         )
-    return found
+    return sources_by_name

@@ -17,7 +17,7 @@ def figures(experiments: Experiments) -> dict[str, FigureSpec]:
     (structure,), (expansions,) = experiments.measures_of("structure"), experiments.measures_of("expansions")
     layers = table9(experiments).about
     counted = f"one image of {expansions.settings['image_size']} px, counted on PyTorch modules"
-    found = (
+    specs = (
         FigureSpec(figure="figure3", scale=experiments.scale, about="a diagram; nothing is measured"),
         _sweep(experiments),
         _tradeoff(experiments),
@@ -31,7 +31,7 @@ def figures(experiments: Experiments) -> dict[str, FigureSpec]:
         _gradcam(experiments, "figure9", 1),
         _search(experiments),
     )
-    return {figure.figure: figure for figure in found}
+    return {figure.figure: figure for figure in specs}
 
 
 def _figure(selection: Selection, name: str, about: str, *records: str) -> FigureSpec:

@@ -23,10 +23,10 @@ def usable(params: Params, executed: Iterable[Executed], root: Path = Path("resu
     """
     if params.takes == "never" or not (root / params.scale).is_dir():
         return frozenset()
-    found = [(each, find(root / each.scale / each.id / "record.json")) for each in executed]
-    same = [each for each, record in found if isinstance(record, Damaged) or same_settings(each, record)]
-    ids = {each.id for each in same}
-    return frozenset(each.id for each in same if ids.issuperset(_found_by(each)))  # a net's searches are its settings
+    records = [(run, find(root / run.scale / run.id / "record.json")) for run in executed]
+    same = [run for run, record in records if isinstance(record, Damaged) or same_settings(run, record)]
+    ids = {run.id for run in same}
+    return frozenset(run.id for run in same if ids.issuperset(_found_by(run)))  # a net's searches are its settings
 
 
 def keep(params: Params, executed: Iterable[Executed], root: Path = Path("results")) -> list[Path]:
@@ -36,12 +36,12 @@ def keep(params: Params, executed: Iterable[Executed], root: Path = Path("result
     on, is kept: its record says why its cells are empty.
     """
     kept = []
-    for each in executed:
-        made, path = each.folder / "record.json", root / REFERENCE / each.scale / each.id / "record.json"
+    for run in executed:
+        made, path = run.folder / "record.json", root / REFERENCE / run.scale / run.id / "record.json"
         record = find(made)
         if isinstance(record, Damaged):
             print(f"not kept: {record}", file=sys.stderr)
-        elif same_settings(each, record):
+        elif same_settings(run, record):
             with atomic(path) as temporary:
                 shutil.copyfile(made, temporary)
             kept.append(path)

@@ -30,8 +30,8 @@ def table(study: Study, root: Path = Path("results")) -> pd.DataFrame:
     """The metrics of every Run and measure of a study; one that was not run is a row that says so."""
     only = study.params.takes == "only"
     paths = {
-        each.id: (root / REFERENCE if only or each.id in study.reference else root) / study.scale / each.id / RECORD
-        for each in study.executed
+        run.id: (root / REFERENCE if only or run.id in study.reference else root) / study.scale / run.id / RECORD
+        for run in study.executed
     }
     return tidy(paths, study.scale, study.reference)
 

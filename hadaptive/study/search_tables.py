@@ -77,11 +77,11 @@ def _heads(space: Space) -> tuple[Head, ...]:
     """A column a candidate; those of one operator share a title where there are several."""
     names = space.in_search()
     ops = [space.candidates[name].op for name in names]
-    found = []
+    heads = []
     for name, op in zip(names, ops, strict=True):
         title = space.candidates[name].title or name
-        found.append(Head(key=name, title=title, over=OVER.get(op, "") if ops.count(op) > 1 else ""))
-    return tuple(found)
+        heads.append(Head(key=name, title=title, over=OVER.get(op, "") if ops.count(op) > 1 else ""))
+    return tuple(heads)
 
 
 def _source(selection: Selection, **how: Any) -> Source:

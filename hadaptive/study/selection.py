@@ -73,8 +73,8 @@ class Selection:
     @cached_property
     def pairs(self) -> list[Pair]:
         """The selected classifiers of images, last those that the searches find: one for each space, by all seeds."""
-        found = dict.fromkeys((FOUND, search.variant) for search in self.searches)
-        return [pair for pair in self.image_pairs if self.selects(pair[0])] + list(found)
+        searched = dict.fromkeys((FOUND, search.variant) for search in self.searches)
+        return [pair for pair in self.image_pairs if self.selects(pair[0])] + list(searched)
 
     def trained_on(self, task: Task) -> list[Pair]:
         """The selected models that are trained on a task."""

@@ -107,7 +107,7 @@ class Study(Experiments):
         return [*self.bundle_files, *((files.FOLDER / name).as_posix() for name in (files.CRATE, files.PDF))]
 
     def _measured(self) -> list[str]:
-        records = [f"{each.folder}/record.json" for each in self.executed]
+        records = [f"{run.folder}/record.json" for run in self.executed]
         checkpoints = [f"{run.folder}/{name}.pt" for run in self.runs.values() for name in ("last", "best")]
         exported = [
             f"{measure.folder}/{name}.onnx" for measure in self.measures_of("latency") for name in ("model", "plain")
@@ -118,7 +118,7 @@ class Study(Experiments):
         """The spec, told which of its records came with the project."""
         only = self.params.takes == "only"
         needed = record_ids_needed(spec)
-        came = tuple(each for each in needed if each in self.reference)
+        came = tuple(path for path in needed if path in self.reference)
         change: dict[str, object] = {"reference": came, "only_reference": only}
         if (came or only) and needed and not isinstance(spec, ClaimsSpec):
             change["about"] = f"{spec.about}; {_came(len(came), len(needed), only)}"

@@ -106,7 +106,7 @@ def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
     ]
     needed = sources_of(layout)
     text = tuple(name for name in needed if name in TASKS and TASKS[name] is TEXT)
-    found = sources(selection, *(layout.others.get(source, source) for source in needed))
+    available = sources(selection, *(layout.others.get(source, source) for source in needed))
     return TableSpec(
         table=name,
         scale=selection.scale,
@@ -114,16 +114,16 @@ def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
         about=about(selection, text or IMAGE_TASKS, latency="latency" in needed),
         published=layout.published or None,
         rows=tuple(rows),
-        sources={source: _source(found, source, layout) for source in needed},
+        sources={source: _source(available, source, layout) for source in needed},
     )
 
 
-def _source(found: dict[str, Source], name: str, layout: Layout) -> Source:
+def _source(sources: dict[str, Source], name: str, layout: Layout) -> Source:
     """A source of a layout; one of its `others` reads other variants from the folder of the source it names."""
     if name not in layout.others:
-        return found[name]
+        return sources[name]
     folder = layout.others[name]
-    return found[folder].model_copy(update={"folder": folder, "variants": layout.variants})
+    return sources[folder].model_copy(update={"folder": folder, "variants": layout.variants})
 
 
 def _row(model: str, entry: Model, group: int = 0) -> Row:

@@ -56,8 +56,8 @@ def evaluate(
         truth = _truth(ground_truth, num_classes)
         rows = [
             (n + 1, x1, y1, x2 - x1, y2 - y1, score, label + 1)
-            for n, each in enumerate(detections)
-            for (x1, y1, x2, y2), score, label in zip(each.boxes, each.scores, each.classes, strict=True)
+            for n, image in enumerate(detections)
+            for (x1, y1, x2, y2), score, label in zip(image.boxes, image.scores, image.classes, strict=True)
         ]
         if not rows or not truth.anns:
             return {
@@ -92,14 +92,14 @@ def _truth(ground_truth: Sequence[GroundTruth], num_classes: int) -> Any:
             "area": (x2 - x1) * (y2 - y1),
             "bbox": [x1, y1, x2 - x1, y2 - y1],
         }
-        for n, each in enumerate(ground_truth)
-        for (x1, y1, x2, y2), label, crowd in zip(each.boxes.tolist(), each.classes, each.crowds, strict=True)
+        for n, image in enumerate(ground_truth)
+        for (x1, y1, x2, y2), label, crowd in zip(image.boxes.tolist(), image.classes, image.crowds, strict=True)
     ]
     truth.dataset = {
         "info": {},
         "images": [{"id": n + 1} for n in range(len(ground_truth))],
         "categories": [{"id": n + 1} for n in range(num_classes)],
-        "annotations": [{"id": n, **each} for n, each in enumerate(objects, start=1)],  # 0 would say "no match"
+        "annotations": [{"id": n, **entry} for n, entry in enumerate(objects, start=1)],  # 0 would say "no match"
     }
     truth.createIndex()
     return truth
@@ -115,11 +115,11 @@ def _matched(judge: Any) -> list[float]:
     """IoUs of the matched pairs at the first threshold."""
     assert judge.params.iouThrs[0] == MATCHED_AT
     overlaps: list[float] = []
-    for each in filter(None, judge.evalImgs):
-        iou_DG = judge.ious[each["image_id"], each["category_id"]]
+    for matches in filter(None, judge.evalImgs):
+        iou_DG = judge.ious[matches["image_id"], matches["category_id"]]
         # the evaluator computes IoUs with objects in the file's order, detections by falling score
-        column = {a["id"]: n for n, a in enumerate(judge._gts[each["image_id"], each["category_id"]])}
-        for row, (taken, ignored) in enumerate(zip(each["dtMatches"][0], each["dtIgnore"][0], strict=True)):
+        column = {a["id"]: n for n, a in enumerate(judge._gts[matches["image_id"], matches["category_id"]])}
+        for row, (taken, ignored) in enumerate(zip(matches["dtMatches"][0], matches["dtIgnore"][0], strict=True)):
             if taken > 0 and not ignored:
                 overlaps.append(float(iou_DG[row, column[int(taken)]]))
     return overlaps

@@ -92,8 +92,8 @@ def _turn(workers: Sequence[Connection], seconds: float) -> float:
         with contextlib.suppress(BrokenPipeError):  # its answer says why
             worker.send(seconds)
     speeds = [_answer(worker) for worker in workers]
-    if said := [speed for speed in speeds if isinstance(speed, str)]:
-        raise UserError(f"a training among {len(workers)} ended: {said[0]}")
+    if reasons := [speed for speed in speeds if isinstance(speed, str)]:
+        raise UserError(f"a training among {len(workers)} ended: {reasons[0]}")
     return float(sum(speeds))
 
 

@@ -141,24 +141,24 @@ class Detector:
         height, width = x_BCHW.shape[-2:]
         scale_4 = torch.tensor([width, height, width, height], dtype=torch.float32)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
-            found = model(x_BCHW)
-        moved = [{name: value.cpu() for name, value in each.items()} for each in found]
-        return [each | {"boxes": each["boxes"].float() / scale_4} for each in moved]
+            outputs = model(x_BCHW)
+        moved = [{name: value.cpu() for name, value in output.items()} for output in outputs]
+        return [output | {"boxes": output["boxes"].float() / scale_4} for output in moved]
 
     def evaluate(self, model: nn.Module, test: DetectionBatches, name: str) -> dict[str, Any]:
         """The metrics of `average_precision.evaluate` over all images, named `<name>_map` and so on."""
         model.eval()
-        known, found, there = test.dataset.known, [], []
+        known, detections, ground_truth = test.dataset.known, [], []
         for x_BCHW, targets in test.epoch(0):
-            for target, each in zip(targets, self.detections(model, x_BCHW), strict=True):
+            for target, output in zip(targets, self.detections(model, x_BCHW), strict=True):
                 index = int(target["image"])
                 sides_4 = np.tile(known.sizes[index], 2)
-                found.append(
-                    Detections(each["boxes"].numpy() * sides_4, each["scores"].numpy(), each["labels"].numpy())
+                detections.append(
+                    Detections(output["boxes"].numpy() * sides_4, output["scores"].numpy(), output["labels"].numpy())
                 )
                 rows = known.objects(index)
-                there.append(GroundTruth(known.boxes[rows], known.classes[rows], known.crowds[rows]))
-        metrics = evaluate(found, there, len(test.dataset.classes))
+                ground_truth.append(GroundTruth(known.boxes[rows], known.classes[rows], known.crowds[rows]))
+        metrics = evaluate(detections, ground_truth, len(test.dataset.classes))
         return {f"{name}_{metric}": value for metric, value in metrics.items()}
 
     def samples(self, model: nn.Module, test: DetectionBatches) -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ class Detector:
         model.eval()
         known, kept = test.dataset.known, []
         for x_BCHW, targets in test.epoch(0):
-            for target, each in zip(targets, self.detections(model, x_BCHW), strict=True):
+            for target, output in zip(targets, self.detections(model, x_BCHW), strict=True):
                 index = int(target["image"])
                 rows, sides_4 = known.objects(index), np.tile(known.sizes[index], 2)
                 best = [
@@ -176,7 +176,7 @@ class Detector:
                         "score": round(float(score), 4),
                     }
                     for box, label, score in list(
-                        zip(each["boxes"].numpy(), each["labels"], each["scores"], strict=True)
+                        zip(output["boxes"].numpy(), output["labels"], output["scores"], strict=True)
                     )[:SHOWN]
                 ]
                 objects = [

@@ -79,7 +79,9 @@ def sizes_of(examples: int, most: int | None) -> list[int]:
 def cut(values: Any, start: int, stop: int) -> Any:
     """Slice a batch's inputs or targets by example: tensors and lists, in tuples, mappings and dataclasses too."""
     if is_dataclass(values) and not isinstance(values, type):
-        return replace(values, **{each.name: cut(getattr(values, each.name), start, stop) for each in fields(values)})
+        return replace(
+            values, **{field.name: cut(getattr(values, field.name), start, stop) for field in fields(values)}
+        )
     if isinstance(values, Mapping):
         return {key: cut(value, start, stop) for key, value in values.items()}
     if isinstance(values, tuple):

@@ -27,9 +27,9 @@ def noticed() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = [signal.signal(each, note) for each in SIGNALS]
+    before = [signal.signal(number, note) for number in SIGNALS]
     try:
         yield lambda: bool(asked)
     finally:
-        for each, handler in zip(SIGNALS, before, strict=True):
-            signal.signal(each, handler)
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)

@@ -120,10 +120,10 @@ def evaluate(model: nn.Module, test: TokenBatches) -> dict[str, Any]:
         right += right_B.sum()
         seen += len(y_B)
     mean_loss = (total / seen).item()
-    found = {name.removesuffix(".tau"): tau.item() for name, tau in model.named_buffers() if name.endswith(".tau")}
+    taus = {name.removesuffix(".tau"): tau.item() for name, tau in model.named_buffers() if name.endswith(".tau")}
     return {
         "test_loss": mean_loss if math.isfinite(mean_loss) else None,
         "test_top1": (100 * right / seen).item(),
         NAME: outcomes(answers, labels, test.num_classes),
-        **({"tau": found} if found else {}),
+        **({"tau": taus} if taus else {}),
     }

@@ -152,19 +152,19 @@ def side_by_side(
     For each: status "done" or the reason, median, quartiles, and `times_faster` than `base`: the median over the rounds
     of the ratio within a round.
     """
-    failed = {name: said for name, case in cases.items() if (said := attempt(_warm, case)) is not None}
+    failed = {name: status for name, case in cases.items() if (status := attempt(_warm, case)) is not None}
     times: dict[str, list[float]] = {name: [] for name in cases if name not in failed}
     for _ in range(rounds):
         for name in times:
             times[name].append(time_us(cases[name]))
-    found: dict[str, dict[str, Any]] = dict(failed)
-    for name, each in times.items():
-        found[name] = {"status": "done", "rounds": rounds}
-        found[name] |= {key.replace("_ms", "_us"): value for key, value in summary(each).items()}
+    results: dict[str, dict[str, Any]] = dict(failed)
+    for name, times_us in times.items():
+        results[name] = {"status": "done", "rounds": rounds}
+        results[name] |= {key.replace("_ms", "_us"): value for key, value in summary(times_us).items()}
         if base in times:
-            ratios = [theirs / ours for theirs, ours in zip(times[base], each, strict=True)]
-            found[name]["times_faster"] = statistics.median(ratios)
-    return {name: found[name] for name in cases}
+            ratios = [theirs / ours for theirs, ours in zip(times[base], times_us, strict=True)]
+            results[name]["times_faster"] = statistics.median(ratios)
+    return {name: results[name] for name in cases}
 
 
 def _warm(case: Case) -> None:

@@ -37,20 +37,20 @@ class Shape:
 
 def ach_shapes(nets: Sequence[str] = NETS, image_size: int = 224) -> list[Shape]:
     """Every different ACH of these nets at that image size, as the nets themselves have them; nothing is computed."""
-    found: dict[tuple[str, int, int, int], int] = {}
+    layers_of: dict[tuple[str, int, int, int], int] = {}
     for net in nets:
         model = create_model(net).to("meta").eval()
 
         def note(module: Any, inputs: tuple[Tensor, ...], net: str = net) -> None:
             key = (net, module.channels, module.k, inputs[0].shape[-1])
-            found[key] = found.get(key, 0) + 1
+            layers_of[key] = layers_of.get(key, 0) + 1
 
         for part in model.modules():
             if isinstance(part, AdaptiveCrossHadamard):
                 part.register_forward_pre_hook(note)
         with torch.no_grad():
             model(torch.empty(1, 3, image_size, image_size, device="meta"))
-    return [Shape(*key, layers=layers) for key, layers in found.items()]
+    return [Shape(*key, layers=layers) for key, layers in layers_of.items()]
 
 
 @dataclass(frozen=True)
@@ -131,25 +131,25 @@ def problems(shapes: Iterable[Shape], what: str, batches: Iterable[int], dtypes:
 
 
 def measured(
-    clock: Clock, each: Iterable[Problem], ways: Mapping[str, tuple[str, bool]], copy_gb_per_s: float, rounds: int
+    clock: Clock, problems: Iterable[Problem], ways: Mapping[str, tuple[str, bool]], copy_gb_per_s: float, rounds: int
 ) -> Iterator[dict[str, Any]]:
     """A row a problem. `ways`: name -> (implementation, whether it is compiled); "native" is among them."""
-    for problem in each:
+    for problem in problems:
         torch.compiler.reset()  # or the compiler would give up after a few shapes of one function
         given = problem.inputs(clock.device)
         cases = {name: problem.case(given, *way) for name, way in ways.items()}
-        found = side_by_side(cases, clock.time_us, rounds)
+        results = side_by_side(cases, clock.time_us, rounds)
         moved, reference = problem.bytes_moved(), attempt(cases["native"].once)
-        for name, said in found.items():
-            if said["status"] == "done":
-                said["gb_per_s"] = moved / said["median_us"] / 1e3
-                said["of_copy"] = said["gb_per_s"] / copy_gb_per_s
-                said["difference"] = attempt(_difference, cases[name], reference)
-                said.update(clock.extras(cases[name]))
+        for name, result in results.items():
+            if result["status"] == "done":
+                result["gb_per_s"] = moved / result["median_us"] / 1e3
+                result["of_copy"] = result["gb_per_s"] / copy_gb_per_s
+                result["difference"] = attempt(_difference, cases[name], reference)
+                result.update(clock.extras(cases[name]))
         yield {
             **asdict(problem.shape), "pass": problem.what, "batch": problem.batch, "dtype": problem.dtype,
             "layout": problem.layout, "elements": problem.batch * problem.shape.size**2
-            * (problem.shape.channels + problem.shape.pairs), "bytes": moved, "ways": found,
+            * (problem.shape.channels + problem.shape.pairs), "bytes": moved, "ways": results,
         }  # fmt: skip
 
 

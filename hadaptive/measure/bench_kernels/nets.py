@@ -89,13 +89,13 @@ def training_steps(
     for net in nets:
         torch.compiler.reset()
         cases = {name: Case(_step(net, *way, images, labels)) for name, way in ways.items()}
-        found = side_by_side(cases, clock.time_us, rounds)
-        for name, said in found.items():
-            if said["status"] == "done":
-                said["images_per_s"] = batch / said["median_us"] * 1e6
+        results = side_by_side(cases, clock.time_us, rounds)
+        for name, result in results.items():
+            if result["status"] == "done":
+                result["images_per_s"] = batch / result["median_us"] * 1e6
                 if isinstance(clock, GpuClock):
-                    said["peak_bytes"] = attempt(clock.peak_bytes, cases[name].call)
-        yield {"net": net, "image_size": image_size, "batch": batch, "ways": found}
+                    result["peak_bytes"] = attempt(clock.peak_bytes, cases[name].call)
+        yield {"net": net, "image_size": image_size, "batch": batch, "ways": results}
 
 
 def _step(net: str, implementation: str, compiled: bool, images: torch.Tensor, labels: torch.Tensor) -> Any:

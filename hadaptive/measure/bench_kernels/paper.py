@@ -24,12 +24,12 @@ CALLS = 10  # in one CUDA graph
 
 def record(measure: NamedMeasure, *, gpu: bool, limit_s: float = math.inf) -> dict[str, Any]:
     """The record of a kernel measurement; without a GPU its status says so and there are no metrics."""
-    found: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     if gpu:
         clock = GpuClock()
-        found = {"table4": table4, "figure7": figure7}[measure.name](clock, measure.settings, limit_s)
-        found["device"] = torch.cuda.get_device_name(clock.device)
-    return envelope(measure, found, status="done" if gpu else NO_GPU["status"])
+        metrics = {"table4": table4, "figure7": figure7}[measure.name](clock, measure.settings, limit_s)
+        metrics["device"] = torch.cuda.get_device_name(clock.device)
+    return envelope(measure, metrics, status="done" if gpu else NO_GPU["status"])
 
 
 def table4(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def figure7(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf
         inputs += [("b", {"channels": n, "size": size}, (batch, n, size)) for n in settings["channels"]]
         for panel, place, shape in inputs:
             late = time.monotonic() > end
-            said = LATE if late else attempt(cell, clock, *shape, settings["runs"])
-            cells[panel].append({**place, **said})
-    return {panel: sorted(each, key=lambda cell: tuple(cell.values())[:2]) for panel, each in cells.items()}
+            fields = LATE if late else attempt(cell, clock, *shape, settings["runs"])
+            cells[panel].append({**place, **fields})
+    return {panel: sorted(swept, key=lambda cell: tuple(cell.values())[:2]) for panel, swept in cells.items()}
 
 
 def cell(clock: GpuClock, batch: int, channels: int, size: int, runs: int) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def cell(clock: GpuClock, batch: int, channels: int, size: int, runs: int) -> di
     for _ in range(runs):
         for scheme, graph in graphs.items():
             times[scheme].append(clock.idle_us(graph.replay) / CALLS)
-    found: dict[str, Any] = {"status": "done"}
-    for scheme, each in times.items():
-        q1, median, q3 = (float(q) for q in np.quantile(each, (0.25, 0.5, 0.75)))
-        found |= {f"{scheme}_us": median, f"{scheme}_iqr_us": q3 - q1}
-    return found
+    fields: dict[str, Any] = {"status": "done"}
+    for scheme, times_us in times.items():
+        q1, median, q3 = (float(q) for q in np.quantile(times_us, (0.25, 0.5, 0.75)))
+        fields |= {f"{scheme}_us": median, f"{scheme}_iqr_us": q3 - q1}
+    return fields

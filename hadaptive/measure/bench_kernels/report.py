@@ -92,8 +92,8 @@ def _label(row: dict[str, Any]) -> str:
     return " ".join(word for word in words if word)
 
 
-def _ratio(said: dict[str, Any] | None) -> str:
-    if said is None or "times_faster" not in said:
+def _ratio(result: dict[str, Any] | None) -> str:
+    if result is None or "times_faster" not in result:
         return "-"
-    of_copy = said.get("of_copy")
-    return f"{said['times_faster']:.2f}" + ("" if of_copy is None else f" ({of_copy:.0%})")
+    of_copy = result.get("of_copy")
+    return f"{result['times_faster']:.2f}" + ("" if of_copy is None else f" ({of_copy:.0%})")
