@@ -138,8 +138,9 @@ class Kernels(Settings):
     )
     sizes: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
         default_factory=lambda: [2, 4, 7, 8, 12, 14, 16, 20, 24, 28, 31, 32, 33, 40, 48, 56, 63, 64, 65],
-        min_length=1, description="height and width in pixels",
-    )  # fmt: skip
+        min_length=1,
+        description="height and width in pixels",
+    )
     runs: int = Field(20, ge=1, le=100_000, description="measurements of a cell, of which the median is taken")
 
 

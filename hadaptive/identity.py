@@ -17,11 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Plumbing that cannot change a result: naming, writing and reporting it.
 # The recipe a Run follows is among its settings, so the classes that hold them need not be here as well.
 PLUMBING = {
-    "hadaptive.errors", "hadaptive.records", "hadaptive.identity", "hadaptive.devices", "hadaptive.run",
-    "hadaptive.recipes", "hadaptive.record", "hadaptive.record.bitmap", "hadaptive.record.files",
-    "hadaptive.record.kinds", "hadaptive.record.measures", "hadaptive.record.parts", "hadaptive.record.trainings",
-    "hadaptive.units",
-}  # fmt: skip
+    f"hadaptive.{name}" for name in ("devices", "errors", "identity", "recipes", "record", "records", "run", "units")
+}
+PLUMBING |= {f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")}
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter
 # count only where they are named besides (`study.runs`), so that a change of ACH trains no baseline again.

@@ -22,6 +22,10 @@ DETECTION = Task(Detection, "hadaptive.train.detect", "map_last", "mAP (%)")
 TEXT = Task(Text, "hadaptive.train.text", "top1_last", "accuracy (%)")
 SEARCH = Task(Search, "hadaptive.search.train", "top1_last", "top-1 (%) of the net it prefers")
 TASKS = {
-    "cifar100": CLASSIFICATION, "imagenet1k": CLASSIFICATION, "coco": DETECTION, "sst2": TEXT, "mnli": TEXT,
+    "cifar100": CLASSIFICATION,
+    "imagenet1k": CLASSIFICATION,
+    "coco": DETECTION,
+    "sst2": TEXT,
+    "mnli": TEXT,
     "search": SEARCH,
-}  # fmt: skip
+}

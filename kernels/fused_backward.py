@@ -240,12 +240,10 @@ def launch(
     dgate = None if gate_BK is None else torch.empty(B, tiles, K, dtype=wide, device=x_BCHW.device)
     block_c = 8 if nchw else min(64, power_of_two(C))
     copies = blocks(C, block_c)
-    args: dict[str, Any] = {
-        "x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if curve is None else alpha, "weight": weight_P,
-        "dy": dy_BCHW, "dx": dx_BCHW, "dgate": dgate, "partial": partial, "x_batch": strides(x_BCHW)[0],
-        "HW": HW, "C": C, "K": K, "P": P, "CURVE": CURVE_CODES[curve], "ACC": acc, "KP": KP, "COPIES": copies,
-        "BLOCK_C": block_c,
-    }  # fmt: skip
+    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if curve is None else alpha}
+    args |= {"weight": weight_P, "dy": dy_BCHW, "dx": dx_BCHW, "dgate": dgate, "partial": partial}
+    args |= {"x_batch": strides(x_BCHW)[0], "HW": HW, "C": C, "K": K, "P": P}
+    args |= {"CURVE": CURVE_CODES[curve], "ACC": acc, "KP": KP, "COPIES": copies, "BLOCK_C": block_c}
     if nchw:
         args |= {"BLOCK_HW": pixels}
         return Launch(_rows_nchw, B * (K + copies), args, num_warps or 4), partial, dgate

@@ -165,11 +165,9 @@ def launch(
     K, HW = idx_BK.shape[1], H * W
     P = count(K)
     assert y_BCHW.shape == (B, C + P, H, W)
-    args: dict[str, Any] = {
-        "x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if curve is None else alpha, "weight": weight_P,
-        "bias": bias_P, "y": y_BCHW, "x_batch": strides(x_BCHW)[0], "HW": HW, "C": C, "K": K, "P": P,
-        "CURVE": CURVE_CODES[curve], "ACC": acc,
-    }  # fmt: skip
+    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if curve is None else alpha}
+    args |= {"weight": weight_P, "bias": bias_P, "y": y_BCHW, "x_batch": strides(x_BCHW)[0]}
+    args |= {"HW": HW, "C": C, "K": K, "P": P, "CURVE": CURVE_CODES[curve], "ACC": acc}
     if y_BCHW.is_contiguous():
         rows, pixels = block or (16 if K % 16 == 0 else 8, min(64, power_of_two(HW)))
         copies = blocks(C * HW, rows * pixels)

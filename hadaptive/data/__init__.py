@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 # Names as strings: importing the settings loads no torch, and the code a training depends on excludes the downloader.
 _HOME = {
-    "Batches": "batches", "open_batches": "batches", "prepare": "preparing",
-    "DATASETS": "settings", "DataError": "errors", "DataSettings": "settings", "available": "settings",
-}  # fmt: skip
+    "Batches": "batches",
+    "open_batches": "batches",
+    "prepare": "preparing",
+    "DATASETS": "settings",
+    "DataError": "errors",
+    "DataSettings": "settings",
+    "available": "settings",
+}
 
 __all__ = ["DATASETS", "Batches", "DataError", "DataSettings", "available", "open_batches", "prepare"]
 

@@ -36,10 +36,8 @@ def sentiment(draw: random.Random) -> Example:
     """One sentence, and 1 where it praises."""
     good, negated = draw.random() < 0.5, draw.random() < 0.1
     one, other = (draw.choice(GOOD if good else BAD) for _ in range(2))
-    words = [
-        draw.choice(OPENINGS), "the", draw.choice(THINGS), "was", "never" if negated else draw.choice(DEGREES), one,
-        "and", other,
-    ]  # fmt: skip
+    words = [draw.choice(OPENINGS), "the", draw.choice(THINGS), "was"]
+    words += ["never" if negated else draw.choice(DEGREES), one, "and", other]
     return (" ".join(word for word in words if word),), int(good != negated)
 
 

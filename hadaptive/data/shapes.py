@@ -46,10 +46,9 @@ def draw_split(root: Path, folder: str, images: int, seed: int) -> None:
         picture.save(root / folder / name, quality=92)
         listed.append({"id": identity, "file_name": name, "width": SIDE, "height": SIDE})
         for kind, (x1, y1, x2, y2) in boxes:
-            objects.append(
-                {"id": len(objects) + 1, "image_id": identity, "category_id": kind + 1, "iscrowd": 0,
-                 "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
-            )  # fmt: skip
+            width, height = x2 - x1, y2 - y1
+            entry = {"id": len(objects) + 1, "image_id": identity, "category_id": kind + 1, "iscrowd": 0}
+            objects.append({**entry, "bbox": [x1, y1, width, height], "area": width * height})
     categories = [{"id": n, "name": kind, "supercategory": "shape"} for n, kind in enumerate(KINDS, start=1)]
     whole = {"images": listed, "annotations": objects, "categories": categories}
     write_json(root / "annotations" / f"instances_{folder}.json", whole)

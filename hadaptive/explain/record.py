@@ -68,11 +68,9 @@ def _net(said: dict[str, Any], net: dict[str, Any], pixels: NDArray[np.uint8]) -
 def _layer(number: int, layer: Layer, measured: Numbers) -> dict[str, Any]:
     greatest = 1.0 if measured.area is None else layer.cam_HW.max().item()
     half_HW = torch.nan_to_num(layer.cam_HW / greatest, 0, 0, 0).numpy().astype("<f2")
-    return {
-        "layer": number, "name": layer.name, "operator": layer.operator, "downsamples": layer.downsamples,
-        **measured._asdict(),
-        "map": {"shape": list(half_HW.shape), "float16": base64.b64encode(half_HW.tobytes()).decode("ascii")},
-    }  # fmt: skip
+    encoded = {"shape": list(half_HW.shape), "float16": base64.b64encode(half_HW.tobytes()).decode("ascii")}
+    about = {"name": layer.name, "operator": layer.operator, "downsamples": layer.downsamples}
+    return {"layer": number, **about, **measured._asdict(), "map": encoded}
 
 
 def _image(pixels_HWC: NDArray[np.uint8]) -> dict[str, Any]:

@@ -54,11 +54,9 @@ def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
         for n, (layer, size) in enumerate(zip(net.features, sizes, strict=True))
     ]
     hidden, _, dropout = net.head
-    head = {
-        "layer": len(rows), "module": "FN", "in": hidden.in_features, "hidden": hidden.out_features,
-        "out": net.num_classes, "dropout": dropout.p, "size": 1, "parameters": _parameters(net.head, net.classifier),
-        "macs": macs("head", "classifier"),
-    }  # fmt: skip
+    widths = {"in": hidden.in_features, "hidden": hidden.out_features, "out": net.num_classes}
+    costs = {"parameters": _parameters(net.head, net.classifier), "macs": macs("head", "classifier")}
+    head = {"layer": len(rows), "module": "FN", **widths, "dropout": dropout.p, "size": 1, **costs}
     return [*rows, head]
 
 

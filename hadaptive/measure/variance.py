@@ -40,11 +40,10 @@ def formula() -> list[dict[str, float]]:
         product = (mean_i + std_i * z_i) * (mean_j + std_j * z_j)
         variance = product.var().item()
         fourth = (product - product.mean()).pow(4).mean().item()
-        points.append({
-            "mean_i": mean_i, "std_i": std_i, "mean_j": mean_j, "std_j": std_j, "measured": variance,
-            "formula": mean_i**2 * std_j**2 + mean_j**2 * std_i**2 + std_i**2 * std_j**2,
-            "standard_error": ((fourth - variance**2) / SAMPLES) ** 0.5,
-        })  # fmt: skip
+        expected = mean_i**2 * std_j**2 + mean_j**2 * std_i**2 + std_i**2 * std_j**2
+        error = ((fourth - variance**2) / SAMPLES) ** 0.5
+        factors = {"mean_i": mean_i, "std_i": std_i, "mean_j": mean_j, "std_j": std_j}
+        points.append({**factors, "measured": variance, "formula": expected, "standard_error": error})
     return points
 
 

@@ -79,12 +79,17 @@ def pack(study: Study, out: Path, settings: Settings) -> Packed:
         out.mkdir(parents=True, exist_ok=True)
         archives = _archives({**files, **carried}, out, settings.max_mib)
         content: dict[str, Any] = {
-            "format": FORMAT, "scale": study.scale, "minutes": settings.minutes, "max_mib": settings.max_mib,
-            "least": LEAST, "data": sorted(data), "jobs": [asdict(job) for job in todo],
+            "format": FORMAT,
+            "scale": study.scale,
+            "minutes": settings.minutes,
+            "max_mib": settings.max_mib,
+            "least": LEAST,
+            "data": sorted(data),
+            "jobs": [asdict(job) for job in todo],
             "files": {name: sha256(path) for name, path in files.items()},
             "carried": {name.removeprefix("project/"): sha256(path) for name, path in carried.items()},
             "archives": {path.name: sha256(path) for path in archives},
-        }  # fmt: skip
+        }
     content["id"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
     write_json(out / PACK, content)
     copy_scripts(out)

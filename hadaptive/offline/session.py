@@ -288,12 +288,16 @@ class Session:
             for job in self.pack["jobs"]
         }
         results = {
-            "format": FORMAT, "pack": self.pack["id"], "scale": self.pack["scale"], "jobs": status,
+            "format": FORMAT,
+            "pack": self.pack["id"],
+            "scale": self.pack["scale"],
+            "jobs": status,
             "carried": self.pack["carried"],
             "at_once": {"last": self.at_once.level, "gains": self.at_once.gains},
             "machine": {"python": platform.python_version(), "system": platform.platform(), "gpus": self.gpus},
-            "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in members}, "left_out": left_out,
-        }  # fmt: skip
+            "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in members},
+            "left_out": left_out,
+        }
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for name, raw in [(RESULTS, json.dumps(results, indent=1).encode()), *members]:

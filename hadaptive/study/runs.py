@@ -22,10 +22,14 @@ def trainings(selection: Selection) -> Iterator[Run]:
             continue
         for model, variant in selection.trained_on(task):
             common = {
-                "scale": selection.scale, "task": name, "model": model, "variant": variant,
-                "options": selection.options(model, variant), "dataset": settings.dataset,
+                "scale": selection.scale,
+                "task": name,
+                "model": model,
+                "variant": variant,
+                "options": selection.options(model, variant),
+                "dataset": settings.dataset,
                 "recipe": settings.recipe_for(model) if isinstance(settings, ClassificationTask) else settings.recipe,
-            }  # fmt: skip
+            }
             for seed in selection.seeds(model):
                 yield task.run.model_validate({**common, "seed": seed})
     yield from selection.searches

@@ -68,10 +68,9 @@ def concurrency_ratios(
         for process, _ in workers:
             process.join()
     end = [{"processes": len(workers), "reason": reason}] if reason else []
-    return {
-        "model": model, "image_size": image_size, "batch_size": batch_size, "device": device_name(torch.device(device)),
-        "threads_each": threads, "seconds": seconds, "rounds": rounds, "sharing": [*summary(turns), *end],
-    }  # fmt: skip
+    settings = {"model": model, "image_size": image_size, "batch_size": batch_size}
+    settings |= {"device": device_name(torch.device(device)), "threads_each": threads}
+    return {**settings, "seconds": seconds, "rounds": rounds, "sharing": [*summary(turns), *end]}
 
 
 def summary(turns: Mapping[int, Sequence[float]]) -> list[dict[str, float]]:

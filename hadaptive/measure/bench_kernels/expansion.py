@@ -146,11 +146,10 @@ def measured(
                 result["of_copy"] = result["gb_per_s"] / copy_gb_per_s
                 result["difference"] = attempt(_difference, cases[name], reference)
                 result.update(clock.extras(cases[name]))
-        yield {
-            **asdict(problem.shape), "pass": problem.what, "batch": problem.batch, "dtype": problem.dtype,
-            "layout": problem.layout, "elements": problem.batch * problem.shape.size**2
-            * (problem.shape.channels + problem.shape.pairs), "bytes": moved, "ways": results,
-        }  # fmt: skip
+        shape, batch = problem.shape, problem.batch
+        case = {"pass": problem.what, "batch": batch, "dtype": problem.dtype, "layout": problem.layout}
+        elements = batch * shape.size**2 * (shape.channels + shape.pairs)
+        yield {**asdict(shape), **case, "elements": elements, "bytes": moved, "ways": results}
 
 
 def _difference(case: Case, reference: Tensor) -> float:

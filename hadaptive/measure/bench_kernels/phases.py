@@ -45,11 +45,9 @@ def bench_kernels(path: Path, *, threads: int, budget_s: float = 540, gpu: bool 
     """
     torch.set_num_threads(threads)
     gpu = torch.cuda.is_available() if gpu is None else gpu
-    record: dict[str, Any] = {
-        "schema": SCHEMA, "id": "bench/kernels", "kind": "bench", "status": "running", "device": {},
-        "settings": {"threads": threads, "budget_s": budget_s}, "environment": environment(),
-        "gpu": {name: dict(NO_GPU) for name in GPU_PHASES},
-    }  # fmt: skip
+    record: dict[str, Any] = {"schema": SCHEMA, "id": "bench/kernels", "kind": "bench", "status": "running"}
+    record |= {"device": {}, "settings": {"threads": threads, "budget_s": budget_s}, "environment": environment()}
+    record["gpu"] = {name: dict(NO_GPU) for name in GPU_PHASES}
     report = Report(path, record, budget_s)
     if gpu:
         gpu_phases(report, GpuClock(), Sizes(batch=256, copy_bytes=2**30))
