@@ -53,7 +53,7 @@ class Variant(Settings):
 
 
 class TextModel(Settings):
-    """A net of Table 13; its key is the name `hadaptive.nn.text` knows it by."""
+    """A model of Table 13; its key is the name `hadaptive.nn.text` knows it by."""
 
     label: Label = Field(description="what a table prints")
 

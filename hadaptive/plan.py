@@ -1,6 +1,6 @@
 """How long trainings would take and what they need, from those on record. Imports no torch.
 
-Time grows with epochs x training examples x pixels (of text: tokens), and from net to net with multiply-accumulates. So
+Time grows with epochs x training examples x pixels (for text: tokens), and with a model's multiply-accumulates. So
 the time of a Run is that of the record nearest to it, times the ratio of these sizes: a record of the same model and
 variant, else of the same model, else the median over other models whose multiply-accumulates are on record too. Only
 records made on the same kind of device in the same precision and, where a recipe sets it, at the same width count, and

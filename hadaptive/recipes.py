@@ -1,4 +1,4 @@
-"""Recipes: how a net is trained, a class for each kind of task. Defaults are the paper's settings. Imports no torch."""
+"""Recipes: how a model is trained, one class per kind of task. Defaults are the paper's settings. Imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search spaces: rows of a net, each with candidates to choose from (Tables 3, 10, 11, 12). Imports no torch.
+"""Search spaces: rows of a model, each with candidates to choose from (Tables 3, 10, 11, 12). Imports no torch.
 
 A space names its candidates once; a layer says its width, its stride and which of them it may be. What a candidate
 leaves open (kernel, expansion, k) is the layer's. A layer with one candidate is fixed.

@@ -14,13 +14,13 @@ class Task:
     run: type[Run]
     trainer: str
     metric: str  # key of a record's metrics
-    said: str  # that metric in words
+    label: str  # of that metric
 
 
 CLASSIFICATION = Task(Classification, "hadaptive.train.classify", "top1_last", "top-1 (%)")
 DETECTION = Task(Detection, "hadaptive.train.detect", "map_last", "mAP (%)")
 TEXT = Task(Text, "hadaptive.train.text", "top1_last", "accuracy (%)")
-SEARCH = Task(Search, "hadaptive.search.train", "top1_last", "top-1 (%) of the net it prefers")
+SEARCH = Task(Search, "hadaptive.search.train", "top1_last", "top-1 (%) of the preferred architecture")
 TASKS = {
     "cifar100": CLASSIFICATION,
     "imagenet1k": CLASSIFICATION,

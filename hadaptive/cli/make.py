@@ -89,7 +89,7 @@ def _train(a: argparse.Namespace) -> None:
             first = ranks.is_main_process()
     reached = record.at("metrics", task.metric)
     if first:
-        print(f"{run.id}: {record.status}" + ("" if reached is None else f", {task.said} {reached:.2f} at the end"))
+        print(f"{run.id}: {record.status}" + ("" if reached is None else f", {task.label} {reached:.2f} at the end"))
 
 
 def _settled(measure: ModelMeasure) -> ModelMeasure:

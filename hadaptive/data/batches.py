@@ -1,4 +1,4 @@
-"""Batches for training and evaluation, prepared on the training device so that loading never limits a small net."""
+"""Batches for training and evaluation, prepared on the training device so that loading never limits a small model."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Prepared sets of sentences or pairs of them: word pieces by number, in flat arrays. Imports no torch.
 
-Sentences are split once, when a set is prepared, and kept whole: how many pieces a net sees is its recipe's. Each split
+Sentences are split once, when a set is prepared, and kept whole; the recipe says how many pieces a model sees. A split
 has `pieces` (uint16, all sentences one after the other), `ends` (int64, one a sentence, where it ends) and `labels`
 (int64, one an example); an example has one sentence, or two, one after the other.
 """

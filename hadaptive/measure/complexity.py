@@ -26,7 +26,7 @@ and thop counts modules), plus four per element of a normalisation and one per i
 pooling. Activation functions and elementwise products, the Hadamard products and their normaliser included, count
 nothing there. Twice this number is what Tables 5 and 8 and the first version call FLOPs, to the million, cut off
 (tests/measure holds it to Table 5). thop knows a normalisation by its exact class, PyTorch's own; it passes over those
-of timm that have an activation in them (`BatchNormAct2d`), which are counted here: the authors' nets have PyTorch's.
+of timm that have an activation in them (`BatchNormAct2d`), which are counted here: the authors' models have PyTorch's.
 """
 
 from __future__ import annotations

@@ -27,10 +27,10 @@ def record(measure: ModelMeasure) -> dict[str, Any]:
     return envelope(measure, {"layers": layers(build(measure), measure.settings["image_size"])})
 
 
-def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
+def layers(model: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
     """One entry a layer of Table 9: `layer`, `module` (CNA, AB, FN), channels `in` and `out`, and what is its kind's.
 
-    `size` is the side of a layer's output in pixels, `parameters` and `macs` are its own (trained form). The net is
+    `size` is the side of a layer's output in pixels, `parameters` and `macs` are its own (trained form). The model is
     left on the meta device, without gradients. TypeError for a layer that is no ConvNormAct and no AdaptiveBottleneck.
     """
     sizes: list[int] = []
@@ -38,24 +38,24 @@ def layers(net: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
     def note(_: nn.Module, __: tuple[Tensor, ...], out: Tensor) -> None:
         sizes.append(out.shape[-1])
 
-    net = net.to("meta").eval().requires_grad_(False)
-    hooks = [layer.register_forward_hook(note) for layer in net.features]
+    model = model.to("meta").eval().requires_grad_(False)
+    hooks = [layer.register_forward_hook(note) for layer in model.features]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net(torch.empty(1, 3, image_size, image_size, device="meta"))
+        model(torch.empty(1, 3, image_size, image_size, device="meta"))
     for hook in hooks:
         hook.remove()
     counts = counter.get_flop_counts()
 
     def macs(*names: str) -> int:  # torch counts two operations a multiply-accumulate
-        return sum(sum(counts.get(f"{type(net).__name__}.{name}", {}).values()) for name in names) // 2
+        return sum(sum(counts.get(f"{type(model).__name__}.{name}", {}).values()) for name in names) // 2
 
     rows = [
         {"layer": n, **_layer(layer), "size": size, "parameters": _parameters(layer), "macs": macs(f"features.{n}")}
-        for n, (layer, size) in enumerate(zip(net.features, sizes, strict=True))
+        for n, (layer, size) in enumerate(zip(model.features, sizes, strict=True))
     ]
-    hidden, _, dropout = net.head
-    widths = {"in": hidden.in_features, "hidden": hidden.out_features, "out": net.num_classes}
-    costs = {"parameters": _parameters(net.head, net.classifier), "macs": macs("head", "classifier")}
+    hidden, _, dropout = model.head
+    widths = {"in": hidden.in_features, "hidden": hidden.out_features, "out": model.num_classes}
+    costs = {"parameters": _parameters(model.head, model.classifier), "macs": macs("head", "classifier")}
     head = {"layer": len(rows), "module": "FN", **widths, "dropout": dropout.p, "size": 1, **costs}
     return [*rows, head]
 

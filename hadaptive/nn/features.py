@@ -1,4 +1,4 @@
-"""Feature maps of a net, for detectors: any net of ours, timm's or torchvision's, without its classifier."""
+"""Feature maps of a model, for detectors: any model of ours, timm's or torchvision's, without its classifier."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from hadaptive.nn.onednn import cured
 from hadaptive.nn.zoo import create_model
 
-STRIDES = (8, 16, 32, 64)  # that a net may have a map of; Hadaptive-Net-L alone has one of 64
+STRIDES = (8, 16, 32, 64)  # that a model may have a map of; Hadaptive-Net-L alone has one of 64
 
 
 class FeatureMaps(nn.Module):
-    """[B, 3, H, W] -> a map for each of `strides`, the last that the net computes at that stride, by name.
+    """[B, 3, H, W] -> a map for each of `strides`, the last that the model computes at that stride, by name.
 
     Attributes:
         strides: pixels of the image between neighbours of each map, ascending: 8, 16, 32 and, where there is one, 64.
@@ -60,10 +60,10 @@ class _Named(nn.Module):
 
 
 def feature_maps(name: str, **options: Any) -> FeatureMaps:
-    """An untrained net of the zoo that gives feature maps. Raises ValueError for one that cannot.
+    """An untrained model of the zoo that gives feature maps. Raises ValueError for one that cannot.
 
-    timm's nets by its `features_only`; ours the same way, the last row at each stride (so the 960 channels of the last
-    convolution, as timm has MobileNetV3's 576); torchvision's by its feature extraction from their children.
+    timm's models use its `features_only`; ours the last row at each stride in the same way (so the 960 channels of the
+    last convolution, as timm has MobileNetV3's 576); torchvision's by its feature extraction from their children.
     """
     if "retrofit" in options:
         raise ValueError(f"{name}: a retrofitted net gives no feature maps; leave the variant out of `detection`")
@@ -83,10 +83,10 @@ def feature_maps(name: str, **options: Any) -> FeatureMaps:
     return _checked(name, FeatureMaps(body, kept, [strides[n] for n in kept], [widths[n] for n in kept]))
 
 
-def _ours(net: nn.Module) -> FeatureMaps:
-    rows = net.features
+def _ours(model: nn.Module) -> FeatureMaps:
+    rows = model.features
     assert isinstance(rows, nn.Sequential)
-    taps_of = _last_at_each_stride(net, list(rows))
+    taps_of = _last_at_each_stride(model, list(rows))
     taps = list(taps_of)
     return FeatureMaps(
         _Taps(rows, taps),
@@ -96,15 +96,15 @@ def _ours(net: nn.Module) -> FeatureMaps:
     )
 
 
-def _torchvision(name: str, net: nn.Module) -> FeatureMaps:
-    children = list(net.named_children())
-    last = _last_at_each_stride(net, [child for _, child in children])
-    body = _Named(create_feature_extractor(net, [children[n][0] for n in last]))
+def _torchvision(name: str, model: nn.Module) -> FeatureMaps:
+    children = list(model.named_children())
+    last = _last_at_each_stride(model, [child for _, child in children])
+    body = _Named(create_feature_extractor(model, [children[n][0] for n in last]))
     strides, widths = ([pair[part] for pair in last.values()] for part in (0, 1))
     return _checked(name, FeatureMaps(body, list(range(len(last))), strides, widths))
 
 
-def _last_at_each_stride(net: nn.Module, parts: list[nn.Module]) -> dict[int, tuple[int, int]]:
+def _last_at_each_stride(model: nn.Module, parts: list[nn.Module]) -> dict[int, tuple[int, int]]:
     """Number of the last of `parts` whose output has each stride -> (stride, channels), from one pass of zeros."""
     side, shapes = 256, {}
 
@@ -116,10 +116,10 @@ def _last_at_each_stride(net: nn.Module, parts: list[nn.Module]) -> dict[int, tu
         return hook
 
     hooks = [part.register_forward_hook(note(n)) for n, part in enumerate(parts)]
-    was_training = net.training
+    was_training = model.training
     with torch.no_grad():
-        net.eval()(torch.zeros(1, 3, side, side))
-    net.train(was_training)
+        model.eval()(torch.zeros(1, 3, side, side))
+    model.train(was_training)
     for hook in hooks:
         hook.remove()
     last = {side // shape[2]: (n, shape[1]) for n, shape in shapes.items() if side // shape[2] in STRIDES}

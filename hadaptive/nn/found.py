@@ -1,4 +1,4 @@
-"""A net from rows given as data: what a search has found (section 3.4)."""
+"""A model from rows given as data: what a search has found (section 3.4)."""
 
 from __future__ import annotations
 

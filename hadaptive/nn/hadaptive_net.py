@@ -41,7 +41,7 @@ class Ghost(NamedTuple):
 class ACH(NamedTuple):
     """Adaptive bottleneck that expands by the products of k channels.
 
-    `bn`: batch norm in `as_released`; `norm`: the normaliser of this row, where it is not that of the whole net.
+    `bn`: batch norm in `as_released`; `norm`: the normaliser of this row, where it is not that of the whole model.
     """
 
     k: int
@@ -122,7 +122,7 @@ NETS: dict[str, tuple[Row, ...]] = {
 
 
 def rows_of(name: str, options: Mapping[str, Any]) -> tuple[Row, ...]:
-    """The rows of a net by name; options change none."""
+    """The rows of a model by name; options change none."""
     return NETS[name]
 
 

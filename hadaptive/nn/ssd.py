@@ -4,7 +4,7 @@ Where appendix A.4 contradicts itself:
 
 - It wants maps of strides 8, 16, 32, 64, 128 and of 38x38 to 1x1. At 320 px these strides give 40, 20, 10, 5 and 3 (38
   to 1 are SSD300's six). The strides are followed; a map's default boxes are spread evenly over the image.
-- It wants them from "five backbone stages", and every net but Hadaptive-Net-L ends at stride 32. As in SSD, what is
+- It wants them from "five backbone stages", and every model but Hadaptive-Net-L ends at stride 32. As in SSD, what is
   missing is made by extra layers: 1x1 convolution to half the width, 3x3 at stride 2 to 512 (stride 64), 256 (128).
 - Six boxes a location and five aspect ratios agree: 1:1 stands at two scales, as in SSD.
 
@@ -98,7 +98,7 @@ class FocalSSD(SSD):  # type: ignore[misc]  # torchvision has no types
             nn.init.constant_(layer.bias, -math.log((1 - PRIOR) / PRIOR))
 
     def raw(self, x_BCHW: Tensor) -> dict[str, Tensor]:
-        """What the net itself computes, without boxes: class logits [B, A, classes], box regression [B, A, 4]."""
+        """What the model itself computes, without boxes: class logits [B, A, classes], box regression [B, A, 4]."""
         return self.head(list(self.backbone(x_BCHW).values()))  # type: ignore[no-any-return]
 
     def compute_loss(

@@ -13,7 +13,7 @@ MIDDLE_PER_WIDTH = 4  # BERT: 768 -> 3072 -> 768
 
 
 def two_thirds(width: int) -> int:
-    """Two thirds of BERT's inner width: 2048 where the net is 768 wide, which is what Table 13 prints for the FFN."""
+    """Two thirds of BERT's inner width: 2048 where the model is 768 wide, which is what Table 13 prints for the FFN."""
     return round(MIDDLE_PER_WIDTH * width * 2 / 3)
 
 

@@ -79,7 +79,7 @@ def reparameterize(model: nn.Module) -> nn.Module:
 
 
 def min_image_size(name: str, **options: Any) -> int:
-    """The smallest square input, in pixels: exact for our nets and GhostNetV3, 32 (five halvings) for the others.
+    """The smallest square input, in pixels: exact for our models and GhostNetV3, 32 (five halvings) for the others.
 
     `options` as for `create_model`. Raises ValueError for an unknown name.
     """

@@ -68,7 +68,7 @@ class LatencyRecord(Record):
 
 
 class Implementation(Part):
-    """A net with one implementation of ACH."""
+    """A model with one implementation of ACH."""
 
     status: Text = "done"
     eager: Timing | None = None
@@ -388,9 +388,9 @@ class ExplainRecord(Record):
 
     @model_validator(mode="after")
     def _both_nets(self) -> Self:
-        variants = {net.variant for net in self.metrics.nets}
+        variants = {model.variant for model in self.metrics.nets}
         if self.status == "done" and len(variants) < 2:
             raise ValueError("one of the two nets is missing")
-        if len({len(net.layers) for net in self.metrics.nets}) > 1:
+        if len({len(model.layers) for model in self.metrics.nets}) > 1:
             raise ValueError("its nets have different numbers of layers")
         return self

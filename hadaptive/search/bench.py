@@ -30,7 +30,7 @@ def search_ratio(
     """Time of a search step over that of plain steps, path by path.
 
     The search step is what `fit` does in one: the architecture's step on one path, then forward, backward, clipping and
-    AdamW on another. The plain steps are of two nets that have these two paths and nothing else: forward and backward
+    AdamW on another. The plain steps are of two models that have these two paths and nothing else: forward and backward
     of the first, a whole training step of the second. fp32, channels_last.
     """
     torch.set_num_threads(threads)
@@ -40,23 +40,25 @@ def search_ratio(
     )
     (x, y), (held_x, held_y) = batches.epoch(1)
     torch.manual_seed(0)
-    net, precision = _placed(SuperNet(space, batches.num_classes), device), Precision(device, "fp32")
-    optimizer = torch.optim.AdamW(net.weights(), foreach=True)
+    supernet, precision = _placed(SuperNet(space, batches.num_classes), device), Precision(device, "fp32")
+    optimizer = torch.optim.AdamW(supernet.weights(), foreach=True)
     clip = SearchRecipe.model_validate({}).clip
     # a rate of 0 costs the same and leaves the paths as they were drawn
-    alternation = Alternation(torch.optim.AdamW([net.logits_LC], lr=0.0), precision, clip)
+    alternation = Alternation(torch.optim.AdamW([supernet.logits_LC], lr=0.0), precision, clip)
 
     def searched(seed: int) -> None:
         torch.manual_seed(seed)
-        alternation.loss(net, Inputs(x, held_x, held_y, 1.0), y)[0].backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), clip)
+        alternation.loss(supernet, Inputs(x, held_x, held_y, 1.0), y)[0].backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(supernet.parameters(), clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
     ratios, seconds = [], []
     for seed in range(paths):
         torch.manual_seed(seed)
-        first, second = (_alone(space, net.sample(1.0, gated=False), batches.num_classes, device) for _ in range(2))
+        first, second = (
+            _alone(space, supernet.sample(1.0, gated=False), batches.num_classes, device) for _ in range(2)
+        )
         own = torch.optim.AdamW(second.parameters(), foreach=True)
 
         def plain(first: nn.Module = first, second: nn.Module = second, own: torch.optim.Optimizer = own) -> None:
@@ -83,14 +85,14 @@ def search_ratio(
 
 
 def _alone(space: Space, path: Path, num_classes: int, device: torch.device) -> nn.Module:
-    """A net that has one path and nothing else."""
+    """A model that has one path and nothing else."""
     names = [layer.choose[place] for layer, place in zip(space.layers, path.places, strict=True)]
     return _placed(hadaptive_net_found(rows(space, names), num_classes=num_classes), device)
 
 
-def _placed(net: Net, device: torch.device) -> Net:
-    net.train()
-    return net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+def _placed(model: Net, device: torch.device) -> Net:
+    model.train()
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _alternately(one: Callable[[], None], other: Callable[[], None], device: torch.device) -> tuple[float, float]:

@@ -1,6 +1,6 @@
-"""The net that searches have found, read from their records when it is to be built. Imports no torch.
+"""The model that searches have found, read from their records when it is to be built. Imports no torch.
 
-A Run of a found net names its searches and not its rows: it is planned before they have run. Its trainer gets it
+A Run of a found model names its searches and not its rows: it is planned before they have run. Its trainer gets it
 settled, with the rows among its options, so that what was found is part of the Run's identity and of its record.
 """
 
@@ -17,7 +17,7 @@ from hadaptive.search.genotype import chosen, mean, rows
 
 
 class NothingFound(UserError):
-    """No search that a net comes from has finished; the message is fit for a record's status."""
+    """No search that a model comes from has finished; the message is fit for a record's status."""
 
 
 def settled(options: Mapping[str, Any], scale: str, results_root: Path = Path("results")) -> dict[str, Any]:

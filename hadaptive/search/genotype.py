@@ -1,4 +1,4 @@
-"""From confidences to a net: which candidate each layer is, how far seeds agree on it. Imports no torch."""
+"""From confidences to a model: which candidate each layer is, how far seeds agree on it. Imports no torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def chosen(space: Space, confidences: Confidences) -> list[str]:
 
 
 def rows(space: Space, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of the net that has these candidates, blanks left out: `hadaptive_net_found`'s argument."""
+    """The rows of the model that has these candidates, blanks left out: `hadaptive_net_found`'s argument."""
     settled = [space.row(number, name) for number, name in enumerate(names)]
     return [row for row in settled if row["op"] != "blank"]
 

@@ -61,9 +61,9 @@ class SearchBatches:
 class Alternation:
     """The loss that `fit` minimises over weights; before each, it makes the architecture's own step.
 
-    `optimizer` holds the net's architecture parameters alone; their gradient is clipped to norm `clip`.
+    `optimizer` holds the model's architecture parameters alone; their gradient is clipped to norm `clip`.
 
-    The architecture's step runs the net in evaluation mode. In training mode batch norm makes the loss blind to the
+    The architecture's step runs the model in evaluation mode. In training mode batch norm makes the loss blind to the
     scale of what it normalises, so a layer whose output meets no shortcut before the next batch norm (rows 4, 10 and 13
     of Table 3) would get no gradient through its gate. Also held-out images then move nothing but the architecture.
     """
@@ -71,18 +71,18 @@ class Alternation:
     def __init__(self, optimizer: torch.optim.Optimizer, precision: Precision, clip: float) -> None:
         self.optimizer, self.precision, self.clip = optimizer, precision, clip
 
-    def architecture_step(self, net: SuperNet, x_BCHW: Tensor, y_B: Tensor, tau: float) -> None:
+    def architecture_step(self, supernet: SuperNet, x_BCHW: Tensor, y_B: Tensor, tau: float) -> None:
         """One step of the architecture parameters; weights get no gradient."""
-        net.eval()
-        loss, _ = self.precision.loss(partial(net, path=net.sample(tau, gated=True)), x_BCHW, y_B)
-        (net.logits_LC.grad,) = torch.autograd.grad(loss, [net.logits_LC])
-        net.train()
-        nn.utils.clip_grad_norm_([net.logits_LC], self.clip)
+        supernet.eval()
+        loss, _ = self.precision.loss(partial(supernet, path=supernet.sample(tau, gated=True)), x_BCHW, y_B)
+        (supernet.logits_LC.grad,) = torch.autograd.grad(loss, [supernet.logits_LC])
+        supernet.train()
+        nn.utils.clip_grad_norm_([supernet.logits_LC], self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def loss(self, net: nn.Module, inputs: Inputs, y_B: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, model: nn.Module, inputs: Inputs, y_B: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy of the weight step's batch along a path of its own, and how many images it gets right."""
-        assert isinstance(net, SuperNet)
-        self.architecture_step(net, inputs.held_x_BCHW, inputs.held_y_B, inputs.tau)
-        return self.precision.loss(partial(net, path=net.sample(inputs.tau, gated=False)), inputs.x_BCHW, y_B)
+        assert isinstance(model, SuperNet)
+        self.architecture_step(model, inputs.held_x_BCHW, inputs.held_y_B, inputs.tau)
+        return self.precision.loss(partial(model, path=model.sample(inputs.tau, gated=False)), inputs.x_BCHW, y_B)

@@ -1,4 +1,4 @@
-"""A net whose layers choose among candidates, one path at a time (GDAS; Dong & Yang, 2019)."""
+"""A model whose layers choose among candidates, one path at a time (GDAS; Dong & Yang, 2019)."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ def train(run: Search, job: Job) -> Outcome:
     batches = SearchBatches(*_parts(run, whole, job), recipe)
 
     torch.manual_seed(run.seed)
-    net = SuperNet(run.space, whole.num_classes, RELEASED_START if recipe.as_released else START)
+    supernet = SuperNet(run.space, whole.num_classes, RELEASED_START if recipe.as_released else START)
     if recipe.as_released:
-        prepare_as_released(net, run.model)
-    net.to(device=device, memory_format=layout(recipe))  # type: ignore[call-overload]
-    optimizer, architecture = optimisers(net, recipe)
+        prepare_as_released(supernet, run.model)
+    supernet.to(device=device, memory_format=layout(recipe))  # type: ignore[call-overload]
+    optimizer, architecture = optimisers(supernet, recipe)
     precision = Precision(device, recipe.precision)
     alternation = Alternation(architecture, precision, recipe.clip)
     schedule = Schedule(
@@ -51,11 +51,11 @@ def train(run: Search, job: Job) -> Outcome:
         clip=None if recipe.as_released else recipe.clip,
     )
     trained = fit(
-        net,
+        supernet,
         optimizer,
         batches,
         alternation.loss,
-        lambda _: _state(net) | precision.evaluate(net, test),
+        lambda _: _state(supernet) | precision.evaluate(supernet, test),
         schedule,
         work=job.work,
         device=device,
@@ -74,11 +74,11 @@ def train(run: Search, job: Job) -> Outcome:
     return Outcome(trained, metrics, examples)
 
 
-def optimisers(net: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+def optimisers(supernet: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
     """AdamW for the weights, AdamW for the architecture (appendix A.1)."""
-    weights = torch.optim.AdamW(net.weights(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
+    weights = torch.optim.AdamW(supernet.weights(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
     rate, decay = recipe.lr_architecture, recipe.weight_decay_architecture
-    return weights, torch.optim.AdamW([net.logits_LC], lr=rate, weight_decay=decay)
+    return weights, torch.optim.AdamW([supernet.logits_LC], lr=rate, weight_decay=decay)
 
 
 def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
@@ -106,9 +106,9 @@ def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
         raise UserError(f"{run.id}: held_out = {recipe.held_out} of {whole.examples} images: {error}") from None
 
 
-def _state(net: SuperNet) -> dict[str, Any]:
+def _state(supernet: SuperNet) -> dict[str, Any]:
     """The confidences after an epoch, for the curve. Raises Diverged where one is not a number."""
-    confidences = net.confidences()
+    confidences = supernet.confidences()
     if not all(math.isfinite(value) for rivals in confidences.values() for value in rivals.values()):
         raise Diverged("an architecture parameter is not finite")
     return {"confidence": confidences}

@@ -17,7 +17,7 @@ from hadaptive.study.selection import Selection
 
 TABLE4_NET, TABLE9_NET = "hadaptive_net_l", "hadaptive_net_s"
 A2_NET, A2_VARIANTS, A2_IMAGES = "hadaptive_net_s", ("dysoft", "batchnorm"), 128  # appendix A.2, claim 13
-EXPLAINED_NET, EXPLAINED = "hadaptive_net_s", ("all_ghost", "dysoft")  # the baseline, then the net with ACH
+EXPLAINED_NET, EXPLAINED = "hadaptive_net_s", ("all_ghost", "dysoft")  # the baseline, then the model with ACH
 FIGURE5 = {"channels": [16, 32, 64, 96, 128, 192, 256, 384, 512], "ratio": 4}  # the paper gives the ends
 FIGURE6 = {"fixed_channels": 64, "ratios": [4, 8, 12, 16, 20, 24]}
 FIGURE7 = {"fixed_channels": 64, "fixed_batch": 64}  # channels in (a), batch in (b); the paper does not say
@@ -46,7 +46,7 @@ def _models(selection: Selection, kind: str, settings: dict[str, Any]) -> Iterat
 
 
 def _kernels(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """The GPU kernels: a net with each implementation (Table 4), and the operator over sizes (Figure 7)."""
+    """The GPU kernels: a model with each implementation (Table 4), and the operator over sizes (Figure 7)."""
     scale = selection.settings
     options = selection.options(TABLE4_NET, _shown(selection, TABLE4_NET))
     timing = {"runs": scale.latency.runs, "warmup": scale.latency.warmup}
@@ -79,7 +79,7 @@ def _explain(selection: Selection, runs: Runs) -> Iterator[Measure]:
 
 
 def _structure(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """The layers of Table 9's net, in the variant that Table 7 shows."""
+    """The layers of Table 9's model, in the variant that Table 7 shows."""
     variant = _shown(selection, TABLE9_NET)
     options = selection.options(TABLE9_NET, variant)
     yield ModelMeasure(

@@ -26,7 +26,7 @@ def usable(params: Params, executed: Iterable[Executed], root: Path = Path("resu
     records = [(run, find(root / run.scale / run.id / "record.json")) for run in executed]
     same = [run for run, record in records if isinstance(record, Damaged) or same_settings(run, record)]
     ids = {run.id for run in same}
-    return frozenset(run.id for run in same if ids.issuperset(_found_by(run)))  # a net's searches are its settings
+    return frozenset(run.id for run in same if ids.issuperset(_found_by(run)))  # a model's searches are its settings
 
 
 def keep(params: Params, executed: Iterable[Executed], root: Path = Path("results")) -> list[Path]:
@@ -60,5 +60,5 @@ def same_settings(executed: Executed, record: Record | Damaged | Missing) -> boo
 
 
 def _found_by(executed: Executed) -> list[str]:
-    """The searches whose net it is of."""
+    """The searches whose model it is of."""
     return list(getattr(executed, "options", {}).get("found_by", ()))

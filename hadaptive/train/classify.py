@@ -181,6 +181,6 @@ class Precision:
 
 
 def temperatures(model: nn.Module) -> dict[str, Any]:
-    """Temperature of every ACH (Algorithm 1), by module; empty for other nets."""
+    """Temperature of every ACH (Algorithm 1), by module; empty for other models."""
     taus = {name.removesuffix(".tau"): value.item() for name, value in model.named_buffers() if name.endswith(".tau")}
     return {"tau": taus} if taus else {}

@@ -36,7 +36,7 @@ def concurrency_ratios(
 ) -> dict[str, Any]:
     """Images/s of 1, 2, ..., `most` processes together that each train `model` on `data`, and over those of one.
 
-    Every process has its own net, optimiser, data and `threads` CPU threads, and takes whole steps, loading included
+    Every process has its own model, optimiser, data and `threads` CPU threads, and takes whole steps, loading included
     (fp32, channels_last, the optimiser of the recipe). In a round each number of processes has its turn of `seconds`;
     a ratio is of two turns of one round, and the median over rounds counts. Where one more does not fit, the list ends
     with the reason. UserError where not even one trains.

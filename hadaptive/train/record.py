@@ -93,7 +93,7 @@ def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None
 
 
 def micro_batches(history: History) -> dict[str, Any] | None:
-    """Where memory was too small for a batch: from which epoch on how many examples went through the net at once."""
+    """Where memory was too small for a batch: from which epoch on how many examples went through the model at once."""
     if not history.micro_batches:
         return None
     note = "out of memory; steps are of the recipe's batch, batch normalisation's statistics are those of a part of it"

@@ -59,7 +59,7 @@ def train(run: Text, job: Job) -> Outcome:
 
 
 def build(run: Text, batches: TokenBatches) -> TextClassifier:
-    """The Run's net for the data's vocabulary and classes. UserError, naming the Run, where it cannot be built."""
+    """The Run's model for the data's vocabulary and classes. UserError, naming the Run, where it cannot be built."""
     vocabulary, recipe = batches.manifest["vocabulary"], run.recipe
     try:
         return TextClassifier(

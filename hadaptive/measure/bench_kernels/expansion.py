@@ -35,10 +35,10 @@ class Shape:
         return self.k * (self.k - 1) // 2
 
 
-def ach_shapes(nets: Sequence[str] = NETS, image_size: int = 224) -> list[Shape]:
-    """Every different ACH of these nets at that image size, as the nets themselves have them; nothing is computed."""
+def ach_shapes(names: Sequence[str] = NETS, image_size: int = 224) -> list[Shape]:
+    """Return every different ACH of these models at that image size, without computing anything."""
     layers_of: dict[tuple[str, int, int, int], int] = {}
-    for net in nets:
+    for net in names:
         model = create_model(net).to("meta").eval()
 
         def note(module: Any, inputs: tuple[Tensor, ...], net: str = net) -> None:

@@ -23,7 +23,7 @@ IMPLEMENTATIONS = ("native", "direct_indexing", "parity_balanced", "fused")
 def build(
     net: str, implementation: str, *, num_classes: int = 100, options: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """A net with random weights from seed 0, the same for each implementation."""
+    """A model with random weights from seed 0, the same for each implementation."""
     torch.manual_seed(0)
     return create_model(net, num_classes, **(options or {}), implementation=implementation)
 
@@ -47,7 +47,7 @@ def measured(clock: GpuClock, model: nn.Module, image: torch.Tensor, *, runs: in
 def gpu_latencies(
     clock: GpuClock, nets: Sequence[str], image_size: int, *, runs: int, warmup: int
 ) -> Iterator[dict[str, Any]]:
-    """A row a net, layout and way: each implementation eager and as a CUDA graph, then native and fused compiled."""
+    """Yield a row per model, layout and way: implementations eager and as a CUDA graph, then native and fused compiled."""
 
     def latency(net: str, implementation: str, compiled: bool, layout: str) -> dict[str, Any]:
         model, image = deployed(build(net, implementation), clock.device, image_size, layout)
@@ -67,7 +67,7 @@ def gpu_latencies(
 def cpu_latencies(
     clock: Clock, nets: Sequence[str], image_size: int, ways: Mapping[str, tuple[str, bool]], rounds: int
 ) -> Iterator[dict[str, Any]]:
-    """A row a net: one image by PyTorch. `ways`: name -> (implementation, whether the net is compiled)."""
+    """Yield a row per model: one image by PyTorch. `ways`: name -> (implementation, whether the model is compiled)."""
     for net in nets:
         torch.compiler.reset()
         cases = {}
@@ -82,7 +82,7 @@ def cpu_latencies(
 def training_steps(
     clock: Clock, nets: Sequence[str], image_size: int, batch: int, ways: Mapping[str, tuple[str, bool]], rounds: int
 ) -> Iterator[dict[str, Any]]:
-    """A row a net: forward, backward and step of AdamW, channels_last, bf16 autocast on a GPU. `ways` as above."""
+    """Yield a row per model: forward, backward, step of AdamW, channels_last, bf16 autocast on a GPU. `ways` as above."""
     device = clock.device
     images = torch.randn(batch, 3, image_size, image_size, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 100, (batch,), device=device)
