@@ -47,7 +47,7 @@ def measured(clock: GpuClock, model: nn.Module, image: torch.Tensor, *, runs: in
 def gpu_latencies(
     clock: GpuClock, nets: Sequence[str], image_size: int, *, runs: int, warmup: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row per model, layout and way: implementations eager and as a CUDA graph, then native and fused compiled."""
+    """Yield a row per model, layout and way: each implementation eager and as a graph, then native, fused compiled."""
 
     def latency(net: str, implementation: str, compiled: bool, layout: str) -> dict[str, Any]:
         model, image = deployed(build(net, implementation), clock.device, image_size, layout)
@@ -82,7 +82,7 @@ def cpu_latencies(
 def training_steps(
     clock: Clock, nets: Sequence[str], image_size: int, batch: int, ways: Mapping[str, tuple[str, bool]], rounds: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row per model: forward, backward, step of AdamW, channels_last, bf16 autocast on a GPU. `ways` as above."""
+    """Yield a row per model: a step of AdamW, channels_last, bf16 autocast on a GPU. `ways` as above."""
     device = clock.device
     images = torch.randn(batch, 3, image_size, image_size, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 100, (batch,), device=device)
