@@ -74,7 +74,7 @@ class ClassificationTask(Task):
     )
 
     def recipe_for(self, model: str) -> Recipe:
-        """The recipe of `model`: `recipe`, with the settings that `recipe_of` gives for it."""
+        """Return the recipe of `model`: `recipe`, with the settings that `recipe_of` gives for it."""
         own = self.recipe_of.get(model)
         return self.recipe.model_copy(update=own.model_dump(include=own.model_fields_set)) if own else self.recipe
 
@@ -119,7 +119,7 @@ class Tasks(Settings):
     search: SearchTask | None = None
 
     def named(self) -> dict[str, ClassificationTask | DetectionTask | TextTask | SearchTask]:
-        """The tasks there are, by name."""
+        """Return the tasks there are, by name."""
         return {name: task for name in type(self).model_fields if (task := getattr(self, name)) is not None}
 
 
@@ -330,7 +330,7 @@ def _few(problems: list[str], more: int = 0) -> str:
 
 
 def _changed(values: Any, written: Any, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Where `values` differ from those written in the file."""
+    """Yield where `values` differ from those written in the file."""
     if isinstance(values, dict) and isinstance(written, dict):
         for key, value in values.items():
             yield from _changed(value, written.get(key), (*at, str(key)))
@@ -367,17 +367,17 @@ def _place(at: tuple[str, ...], path: Path, lines: Mapping[tuple[str, ...], int]
 
 @cache
 def schema() -> dict[str, Any]:
-    """JSON schema of params.yaml, for editors."""
+    """Return JSON schema of params.yaml, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
 
 
 def dump_schema() -> str:
-    """The schema as it stands in workflow/params.schema.json."""
+    """Return the schema as it stands in workflow/params.schema.json."""
     return json.dumps(schema(), indent=1, sort_keys=True) + "\n"
 
 
 def _problem(error: dict[str, Any], path: Path, lines: Mapping[tuple[str, ...], int]) -> str:
-    """One line for one error of pydantic's: file and line, the key, what is wrong with it."""
+    """Return one line for one error of pydantic's: file and line, the key, what is wrong with it."""
     cause = error.get("ctx", {}).get("error")
     at = cause.at if isinstance(cause, _Named) else tuple(str(part) for part in error["loc"])
     # pydantic names the branch of a union and the key of a mapping in the path; params.yaml has no such keys
@@ -396,7 +396,7 @@ def _problem(error: dict[str, Any], path: Path, lines: Mapping[tuple[str, ...], 
 
 
 def _keys(at: tuple[str, ...]) -> list[str]:
-    """The keys that may stand at a place of params.yaml, found by walking its schema."""
+    """Return the keys that may stand at a place of params.yaml, found by walking its schema."""
     whole = schema()
     node: dict[str, Any] = whole
     for part in (*at, None):

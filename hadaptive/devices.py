@@ -19,7 +19,7 @@ from hadaptive.errors import UserError
 
 @cache
 def gpus() -> tuple[str, ...]:
-    """Indices of this machine's CUDA devices; HADAPTIVE_GPUS ("0,1", or "" for none) overrides what the driver says.
+    """List the indices of this machine's CUDA devices; HADAPTIVE_GPUS ("0,1", or "" for none) overrides the driver.
 
     An index that is there several times ("0,0,0") is a GPU that so many Runs share.
     """

@@ -34,7 +34,7 @@ REQUESTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the sender knows wh
 
 
 def message(status: int, words: list[str]) -> str | None:
-    """What ended the job with this exit status of a shell, and what to do; None where it was no signal or a request.
+    """Explain a shell's exit status: what ended the job, what to do; None where it was no signal or a request.
 
     `words`: the command's arguments, `-m hadaptive VERB ...`.
     """
@@ -50,7 +50,7 @@ def message(status: int, words: list[str]) -> str | None:
 
 
 def job(words: list[str]) -> str:
-    """The verb and the id of what it made, for example `train cifar100/starnet_s1/base/seed0`."""
+    """Return the verb and the id of what it made, for example `train cifar100/starnet_s1/base/seed0`."""
     names = words[2:] if words[:2] == ["-m", "hadaptive"] else words
     until = next((n for n, word in enumerate(names) if word.startswith("-")), len(names))
     return " ".join(_id(name) if name.startswith("{") else name for name in names[:until])

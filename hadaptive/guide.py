@@ -40,7 +40,7 @@ def remind(running: Callable[[], list[str]], quiet_s: float = QUIET_S) -> None:
 
 
 def made(study: Study, root: Path = Path("paper_tables")) -> str:
-    """The closing message of a run at the chosen scale. What still stands there from another scale is not named."""
+    """Return the closing message of a run at the chosen scale. It names nothing that another scale made."""
     scale = study.scale
     lines = [""]
     lines += [

@@ -62,7 +62,7 @@ def _tree(path: Path) -> ast.Module:
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those under `if TYPE_CHECKING:`, which never run."""
+    """Yield every node but those under `if TYPE_CHECKING:`, which never run."""
     for node in ast.iter_child_nodes(tree):
         if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
             yield node
@@ -87,7 +87,7 @@ def _imports(module: str, path: Path) -> frozenset[str]:
 
 @cache
 def closure(module: str) -> tuple[str, ...]:
-    """Sorted names of `module`, its parent packages and every project module it reaches by import, save plumbing.
+    """Sort the names of `module`, its parent packages and every project module that it imports, save plumbing.
 
     Modules of ACH are not reached from those of every model.
     """
@@ -125,7 +125,7 @@ def _text(path: Path) -> bytes:
 
 @cache
 def code_id(*modules: str) -> str:
-    """Identity of the code behind these modules, the same on every Python. LookupError for an unknown module."""
+    """Hash the code behind these modules, the same on every Python. LookupError for an unknown module."""
     digest = hashlib.sha256()
     names: set[str] = set()
     for module in modules:
@@ -141,7 +141,7 @@ def code_id(*modules: str) -> str:
 
 @cache
 def file_id(*paths: str) -> str:
-    """Identity of files (templates, published numbers) by their bytes; a folder stands for all files below it."""
+    """Hash files (templates, published numbers) by their bytes; a folder stands for all files below it."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         target = ROOT / path

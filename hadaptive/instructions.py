@@ -30,7 +30,7 @@ LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # the newer name and the ol
 
 
 def instruction_sets() -> dict[str, str] | None:
-    """The sets by library, for example {"pytorch": "AVX2", "onednn": "AVX2"}; None where torch is not loaded.
+    """Return the sets by library, for example {"pytorch": "AVX2", "onednn": "AVX2"}; None where torch is not loaded.
 
     PyTorch reports its own. oneDNN reports none: its set is computed from the processor's flags and from the variables
     that limit it, and is left out where the system lists no flags of x86.
@@ -43,7 +43,7 @@ def instruction_sets() -> dict[str, str] | None:
 
 
 def onednn(flags: frozenset[str], environment: Mapping[str, str]) -> str | None:
-    """The highest of oneDNN's instruction sets that the processor has and the environment admits; None without one."""
+    """Return the highest of oneDNN's instruction sets that processor and environment admit; None without one."""
     limit = next((environment[name].upper() for name in LIMITS if name in environment), "")
     names = list(ONEDNN)
     admitted = names[: names.index(limit) + 1] if limit in names else names  # oneDNN ignores a name it does not know

@@ -74,7 +74,7 @@ class Estimate:
 
 
 def past(results_root: Path) -> Past:
-    """Everything on record below results_root/<scale>/. Damaged and failed records are passed over."""
+    """Return everything on record below results_root/<scale>/. Damaged and failed records are passed over."""
     trainings, macs, parameters, examples = [], {}, {}, dict(EXAMPLES)
     for path in sorted(results_root.glob("*/*/**/record.json")):
         record = find(path)
@@ -89,14 +89,14 @@ def past(results_root: Path) -> Past:
 
 
 def work(run: Run, known: Past, device: str) -> Work | None:
-    """What a Run amounts to on a device ("cuda", "cpu"); None where the number of its examples is not known."""
+    """Return what a Run amounts to on a device ("cuda", "cpu"); None where the number of its examples is not known."""
     asked = TrainedRun.model_validate({"recipe": {}, **run.model_dump(mode="json")})
     examples = asked.recipe.train_examples or (known.examples or EXAMPLES).get(run.dataset)
     return _work(asked, asked.recipe.epochs, examples, device) if examples and asked.recipe.epochs else None
 
 
 def estimate(run: Run, known: Past, device: str) -> Estimate:
-    """What `run` would take on `device`, from the records nearest to it."""
+    """Return what `run` would take on `device`, from the records nearest to it."""
     of = run.model, run.variant
     wanted = work(run, known, device)
     alike = [t for t in known.trainings if wanted and _says(t.work, wanted)]

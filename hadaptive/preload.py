@@ -58,7 +58,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def libraries(verbs: Iterable[str]) -> list[str]:
-    """What the verbs that run more than once import; a server for a single job costs more than it saves."""
+    """Return what the verbs that run more than once import; a server for a single job costs more than it saves."""
     runs = Counter(verbs)
     return list(dict.fromkeys(name for verb, known in VERBS.items() if runs[verb] > 1 for name in known))
 
@@ -106,7 +106,7 @@ def _stop(server: subprocess.Popen[bytes], folder: str) -> None:
 
 
 def inherited() -> str:
-    """What a forked child takes from its server, as JSON: Python, paths, limits, variables that are read on import."""
+    """Return what a forked child takes from its server, as JSON: Python, paths, limits, variables read on import."""
     flags = {name: getattr(sys.flags, name) for name in dir(sys.flags) if not name.startswith(("_", "n_", "safe_path"))}
     flags = {name: value for name, value in flags.items() if not callable(value)}
     limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]

@@ -56,7 +56,7 @@ class Recipe(Settings):
         return self
 
     def about(self) -> str:
-        """What of it a caption says."""
+        """Return the caption summary."""
         examples = f"{self.train_examples} training images" if self.train_examples else "all training images"
         momentum = "" if self.bn_momentum is None else f", batch-norm momentum {self.bn_momentum:g}"
         steps = f"{epochs(self)}, batch {self.batch_size}, {self.precision}{momentum}{released(self)}"
@@ -116,7 +116,7 @@ class DetectionRecipe(Settings):
         return value
 
     def about(self) -> str:
-        """What of it a caption says."""
+        """Return the caption summary."""
         train, test = (
             f"{part or 'all'} {name} images"
             for part, name in ((self.train_examples, "training"), (self.test_examples, "validation"))
@@ -152,7 +152,7 @@ class TextRecipe(Settings):
         return self
 
     def about(self) -> str:
-        """What of it a caption says."""
+        """Return the caption summary."""
         examples = f"{self.train_examples} training examples" if self.train_examples else "all training examples"
         width = f"{self.width} channels" + ("" if self.width == PAPER_WIDTH else f" in place of {PAPER_WIDTH}")
         steps = f"{epochs(self)}, batch {self.batch_size}, learning rate {self.lr:g}"
@@ -160,12 +160,12 @@ class TextRecipe(Settings):
 
 
 def epochs(recipe: Recipe | DetectionRecipe | TextRecipe) -> str:
-    """Number of epochs, in words."""
+    """Return the number of epochs, in words."""
     return f"{recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
 
 
 def released(recipe: Recipe) -> str:
-    """Whether it trains as the authors' code does, in words for the end of a caption."""
+    """Return whether it trains as the authors' code does, in words for the end of a caption."""
     return ", trained as in the authors' code" if recipe.as_released else ""
 
 

@@ -81,7 +81,7 @@ def sha256(path: Path) -> str:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """Return the processor's name as the system tells it."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -120,7 +120,7 @@ def environment() -> dict[str, Any]:
 
 
 def commit() -> dict[str, Any]:
-    """The commit of this code, and whether files differ from it; packed code (`hadaptive.offline`) has it in a file."""
+    """Return the commit of this code, and whether files differ from it; packed code has it in a file."""
     packed = Path(__file__).resolve().parent.parent / COMMIT
     if packed.exists():
         return dict(read_json(packed))

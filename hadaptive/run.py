@@ -54,7 +54,7 @@ class Run(Executed):
         return f"{self.task}/{self.model}/{self.variant}/seed{self.seed}"
 
     def key(self, *depends_on: str) -> str:
-        """Identity of the Run's result: of its settings, and of what else it depends on (data, code).
+        """Return the identity of the Run's result: of its settings, and of what else it depends on (data, code).
 
         The scale is a folder, not a setting: two scales with equal settings would give equal results.
         """

@@ -72,12 +72,12 @@ class Space(Settings):
         return [number for number, layer in enumerate(self.layers) if len(layer.choose) > 1]
 
     def in_search(self) -> list[str]:
-        """Names of the candidates that some searched layer may be, in their order."""
+        """Return the names of the candidates that some searched layer may be, in their order."""
         names = {name for number in self.searched() for name in self.layers[number].choose}
         return [name for name in self.candidates if name in names]
 
     def row(self, number: int, name: str) -> dict[str, Any]:
-        """A layer as one of its candidates, every number settled: what `hadaptive.nn.found` builds a module of."""
+        """Return a layer as one of its candidates, every number settled: `hadaptive.nn.found` builds a module of it."""
         layer, candidate = self.layers[number], self.candidates[name]
         if candidate.op == "blank":
             return {"op": "blank"}
@@ -94,7 +94,7 @@ class Space(Settings):
         return [IMAGE_CHANNELS, *(layer.out for layer in self.layers)][: len(self.layers)]
 
     def problems(self) -> Iterator[tuple[At, str]]:
-        """What makes the space impossible to build, and where it stands; names layer and candidate."""
+        """Yield what makes the space impossible to build, and where it stands; names layer and candidate."""
         for number, (layer, width) in enumerate(zip(self.layers, self.widths(), strict=True)):
             at, here = ("layers", str(number)), f"layer {number} ({width} to {layer.out} channels)"
             if not layer.choose:
@@ -127,7 +127,7 @@ class Space(Settings):
         return None
 
     def shapes(self, image_size: int) -> Iterator[tuple[At, str]]:
-        """Where candidates of one layer give maps of different sizes at that image size, or nothing is left."""
+        """Yield where candidates of one layer give maps of different sizes at that image size, or nothing is left."""
         size = image_size
         for number, layer in enumerate(self.layers):
             sizes = {name: _size_after(self.row(number, name), size) for name in layer.choose}
@@ -150,7 +150,7 @@ class Space(Settings):
 
 
 def _size_after(row: dict[str, Any], size: int) -> int:
-    """Side of the map after a row, as `hadaptive.nn.blocks.ConvNormAct` makes it."""
+    """Return the side of the map after a row, as `hadaptive.nn.blocks.ConvNormAct` makes it."""
     if row["op"] == "blank" or row["stride"] == 1:
         return size
     return int((size + 2 * ((row["kernel"] - 1) // 2) - row["kernel"]) // 2 + 1)

@@ -32,7 +32,7 @@ def pass_on() -> None:
 
 
 def verbs() -> list[psutil.Process]:
-    """The processes below this one that run `python -m hadaptive VERB`; not the shells that wait for them."""
+    """Return the processes below this one that run `python -m hadaptive VERB`; not the shells that wait for them."""
     processes = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):

@@ -9,12 +9,12 @@ from typing import Any
 
 
 def columns() -> int:
-    """The terminal's width; 120 where output goes to a file."""
+    """Return the terminal's width; 120 where output goes to a file."""
     return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
 
 
 def as_text(table: Any, width: int | None = None) -> str:
-    """A table of rich's as plain text, its cells wrapped to the terminal's width."""
+    """Return a table of rich's as plain text, its cells wrapped to the terminal's width."""
     from rich.console import Console
 
     out = io.StringIO()

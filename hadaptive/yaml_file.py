@@ -167,7 +167,7 @@ class _Values(SafeConstructor):
 
 
 def odd_text(text: str, most: int) -> str | None:
-    """What makes a text useless as a name or label, in words; None where nothing does.
+    """Return what makes a text useless as a name or label, in words; None where nothing does.
 
     Braces: Snakemake takes `{name}` for a wildcard, also within a label.
     """

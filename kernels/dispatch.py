@@ -34,7 +34,7 @@ def expand(
     bias_P: Tensor | None = None,
     implementation: str = "auto",
 ) -> Tensor:
-    """The adaptive cross-Hadamard expansion: y = x ++ { f(alpha z_i z_j) w_p + b_p }, z = gate x[idx] (eqs. 2, 10, 11).
+    """Expand x by cross-Hadamard products: y = x ++ { f(alpha z_i z_j) w_p + b_p }, z = gate x[idx] (eqs. 2, 10, 11).
 
     x_BCHW: features; gradients flow to it, to gate, alpha, weight and bias, once differentiable.
     idx_BK: int32 or int64, the k selected channels of each sample, all different, in the order of the pairs.
@@ -94,7 +94,7 @@ def topk_scores(
     *,
     implementation: str = "auto",
 ) -> tuple[Tensor, Tensor]:
-    """Channel scores by ECA (eq. 3, without its constant bias) and the k highest of scores + noise (eqs. 4, 5).
+    """Return channel scores by ECA (eq. 3, without its constant bias) and the k highest of scores + noise (eqs. 4, 5).
 
     eca_weight: an odd number of taps, of any shape. noise_BC: the Gumbel noise of training. Returns (scores_BC in
     float32 at least, without the noise, differentiable in x and eca_weight; idx_BK int64 by falling rank). Ties go to
@@ -122,7 +122,7 @@ def topk_scores(
 
 @torch.compiler.assume_constant_result  # asked once a trace, by running it
 def has_triton(device: torch.device) -> bool:
-    """Whether the Triton kernels run on `device`: triton is installed, and the device is a CUDA GPU of compute
+    """Return whether the Triton kernels run on `device`: triton is installed, and the device is a CUDA GPU of compute
     capability 7.0 or more (or the CPU, with Triton's interpreter on)."""
     return _has_triton(device)
 
@@ -176,7 +176,7 @@ def _traced() -> bool:
 
 
 def _beyond(x_BCHW: Tensor, K: int) -> str | None:
-    """What of the input is beyond the kernels' limits: they count samples in 64 bits, elements of one in 32."""
+    """Return what of the input is beyond the kernels' limits: they count samples in 64 bits, elements of one in 32."""
     _, C, H, W = x_BCHW.shape
     if K > MAX_K:
         return f"k={K} selected channels; the kernels take at most {MAX_K}"

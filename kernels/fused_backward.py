@@ -220,7 +220,7 @@ def launch(
     pixels: int | None = None,
     num_warps: int | None = None,
 ) -> tuple[Launch, Tensor, Tensor | None]:
-    """The launch that fills dx, partial sums [programs, 2P+k] and partial dgate [B, tiles, k] (None without a gate).
+    """Fill dx, partial sums [programs, 2P+k] and partial dgate [B, tiles, k] (None without a gate).
 
     Added up over programs the partial sums are dw ++ db ++ the k sums of e_i z_i, whose half is dalpha.
 

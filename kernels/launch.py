@@ -69,10 +69,10 @@ class Launch:
 
 
 def power_of_two(n: int) -> int:
-    """The smallest power of two that is at least n (and at least 1)."""
+    """Return the smallest power of two that is at least n (and at least 1)."""
     return int(triton.next_power_of_2(max(n, 1)))
 
 
 def blocks(n: int, size: int) -> int:
-    """The number of blocks of `size` that cover n."""
+    """Return the number of blocks of `size` that cover n."""
     return -(-n // size)

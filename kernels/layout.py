@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def memory_format(x_BCHW: Tensor) -> torch.memory_format:
-    """The layout that the output takes from x: channels_last where channels lie next to each other, else NCHW."""
+    """Return the output's layout, which is x's: channels_last where channels lie next to each other, else NCHW."""
     if x_BCHW.is_contiguous():
         return torch.contiguous_format
     if x_BCHW.is_contiguous(memory_format=torch.channels_last):
@@ -30,7 +30,7 @@ def strides(x_BCHW: Tensor) -> tuple[int, int, int]:
 
 
 def is_regular(x_BCHW: Tensor) -> bool:
-    """Whether a kernel can read x in place: dense in NCHW or NHWC but for the batch (or pixel) stride."""
+    """Return whether a kernel can read x in place: dense in NCHW or NHWC but for the batch (or pixel) stride."""
     _, C, H, W = x_BCHW.shape
     _, c, pixel = strides(x_BCHW)
     even = H == 1 or W == 1 or x_BCHW.stride(2) == W * x_BCHW.stride(3)

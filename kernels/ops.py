@@ -25,7 +25,7 @@ from .triangular import count
 
 
 def interpreted() -> bool:
-    """Whether the CPU runs the Triton kernels, in Triton's interpreter."""
+    """Return whether the CPU runs the Triton kernels, in Triton's interpreter."""
     return os.environ.get("TRITON_INTERPRET", "0") == "1"
 
 
@@ -200,7 +200,7 @@ _topk_scores.register_autograd(_topk_autograd, setup_context=_topk_setup)
 # A multiply-add is two, and what a convolution's count leaves out (norms, curves, copies) is left out here too.
 @register_flop_formula(torch.ops.hadaptive.expand)
 def _expand_flops(x: Any, idx: Any, *args: Any, **kwargs: Any) -> int:
-    """One multiplication a product and pixel (eq. 14)."""
+    """Return one multiplication a product and pixel (eq. 14)."""
     B, _, H, W = x
     return int(B * count(idx[1]) * H * W)
 
@@ -219,7 +219,7 @@ def _cross_flops(x: Any, idx: Any, *args: Any, **kwargs: Any) -> int:
 
 @register_flop_formula(torch.ops.hadaptive.topk_scores)
 def _topk_flops(x: Any, eca_weight: Any, *args: Any, **kwargs: Any) -> int:
-    """The convolution over channels."""
+    """Return the convolution over channels."""
     taps = 1
     for n in eca_weight:
         taps *= n

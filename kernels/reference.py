@@ -48,7 +48,7 @@ _WITH_SLOPE: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
 
 
 def pairs(k: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-    """Both channel indices of every pair i < j, row by row: pair p = i(2k-i-1)/2 + (j-i-1) (section 4.2).
+    """Return both channel indices of every pair i < j, row by row: pair p = i(2k-i-1)/2 + (j-i-1) (section 4.2).
 
     Returns two int64 tensors of k(k-1)/2 elements. Raises ValueError for k < 2, which has no pair.
     """
@@ -62,7 +62,7 @@ def pairs(k: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
 
 
 def cross_hadamard(z_BKHW: Tensor) -> Tensor:
-    """All products of two different channels: [B, k, ...] -> [B, k(k-1)/2, ...], pairs row by row (eq. 2)."""
+    """Return all products of two different channels: [B, k, ...] -> [B, k(k-1)/2, ...], pairs row by row (eq. 2)."""
     i, j = pairs(z_BKHW.shape[1], z_BKHW.device)
     return z_BKHW.index_select(1, i) * z_BKHW.index_select(1, j)
 
@@ -92,7 +92,7 @@ def cross_hadamard_backward(dq_BPHW: Tensor, z_BKHW: Tensor, table: tuple[Tensor
 
 
 def select(x_BCHW: Tensor, idx_BK: Tensor, gate_BK: Tensor | None = None) -> Tensor:
-    """The selected channels of each sample, [B, k, H, W], times the gate where there is one (eqs. 8-10)."""
+    """Return the selected channels of each sample, [B, k, H, W], times the gate where there is one (eqs. 8-10)."""
     B, _, H, W = x_BCHW.shape
     z_BKHW = x_BCHW.gather(1, idx_BK.long()[:, :, None, None].expand(B, idx_BK.shape[1], H, W))
     return z_BKHW if gate_BK is None else z_BKHW * gate_BK.to(z_BKHW.dtype)[:, :, None, None]
@@ -122,14 +122,14 @@ def expand(
     weight_P: Tensor,
     bias_P: Tensor,
 ) -> Tensor:
-    """The whole expansion, [B, C, H, W] -> [B, C+P, H, W]; see `kernels.expand` for the arguments."""
+    """Return the whole expansion, [B, C, H, W] -> [B, C+P, H, W]; see `kernels.expand` for the arguments."""
     product_BPHW = cross_hadamard(select(x_BCHW, idx_BK, gate_BK))
     normed_BPHW = normalise(product_BPHW, curve, alpha, weight_P, bias_P)
     return torch.cat([x_BCHW, normed_BPHW.to(x_BCHW.dtype)], dim=1)
 
 
 def topk_scores(x_BCHW: Tensor, eca_weight: Tensor, k: int, noise_BC: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Channel scores by ECA (eq. 3: global mean, then a 1-D convolution over channels) and the k highest of them.
+    """Score channels by ECA (eq. 3: global mean, then a 1-D convolution over channels); also return the k highest.
 
     Ranks scores + noise where there is noise (eq. 4). Returns (scores_BC without noise, idx_BK int64 by falling rank).
     Ties go to the lower channel; NaN ranks highest, as in torch.topk, so that the indices are always valid.

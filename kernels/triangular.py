@@ -21,30 +21,30 @@ MAX_K = 1024
 
 
 def count(k: int) -> int:
-    """Number of pairs of k channels."""
+    """Return the number of pairs of k channels."""
     return k * (k - 1) // 2
 
 
 def pack(i: int, j: int, k: int) -> int:
-    """Number of the pair (i, j), i < j."""
+    """Return the number of the pair (i, j), i < j."""
     return i * (2 * k - 1 - i) // 2 + j - i - 1
 
 
 def unpack(p: int, k: int) -> tuple[int, int]:
-    """The pair (i, j) with number p."""
+    """Return the pair (i, j) with number p."""
     m = 2 * k - 1
     i = int((m - math.sqrt(m * m - 4 - 8 * p)) / 2)
     return i, p - i * (m - i) // 2 + i + 1
 
 
 def parity_partners(me: int, k: int) -> list[int]:
-    """The channels that program `me` of Algorithm 2 multiplies with its own, in parity_balanced's order."""
+    """Return the channels that program `me` of Algorithm 2 multiplies with its own, in parity_balanced's order."""
     below = me // 2
     steps = (me % 2 + 2 * t if t < below else me + 1 + 2 * (t - below) for t in range(k // 2))
     return [it for it in steps if it < k]
 
 
 def row_as_typeset(p: int, k: int) -> float:
-    """The row of pair p as section 4.2 prints it: wrong, kept for the errata."""
+    """Return the row of pair p as section 4.2 prints it: wrong, kept for the errata."""
     m = 2 * k - 1
     return 0.5 * math.floor(m - math.sqrt(m * m - 8 * p))

@@ -19,13 +19,13 @@ CHUNK = 1 << 20
 
 
 def md5_of(path: Path) -> str:
-    """The md5 of a file, as data sets publish it: against damage, not against an attacker."""
+    """Return the md5 of a file, as data sets publish it: against damage, not against an attacker."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _differs(path: Path, expected: str) -> str | None:
-    """How a file's md5 or sha256, whichever `expected` is by its length, differs from it; None if it does not."""
+    """Return how a file's md5 or sha256, by its length, differs from `expected`; None if it does not."""
     if len(expected) == 32:
         name, actual = "md5", md5_of(path)
     else:
@@ -120,7 +120,7 @@ def _receive_once(url: str, part: Path, timeout_s: float) -> str | None:
 
 
 def _damage(path: Path) -> str:
-    """What is wrong with an archive (zip or gzip) whose checksum differs."""
+    """Return what is wrong with an archive (zip or gzip) whose checksum differs."""
     if (suffix := path.name.removesuffix(".part").rpartition(".")[2]) not in ("gz", "tgz", "zip"):
         return "is altered"
     if suffix == "zip":

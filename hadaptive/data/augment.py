@@ -21,7 +21,7 @@ from torch import Tensor
 
 
 def resize_matrix(size: int, source: int) -> Tensor:
-    """The float32 matrix (size, source) that resizes an axis bilinearly, pixel centres aligned (align_corners false).
+    """Return the float32 matrix (size, source) that resizes an axis bilinearly (align_corners false).
 
     With antialiasing where the axis shrinks, as Pillow and torchvision do; where it grows that makes no difference.
     """

@@ -92,7 +92,7 @@ class Batches:
         self.steps = len(self.sizes)
 
     def divided(self, share: float) -> tuple[Batches, Batches]:
-        """The same batches of two parts of the examples, both class-balanced; the second holds `share` of them.
+        """Return the same batches of two parts of the examples, both class-balanced; the second holds `share` of them.
 
         Raises ValueError where a part is too small to be trained on.
         """
@@ -125,7 +125,7 @@ class Batches:
 
 
 def batch_sizes(examples: int, batch_size: int, *, avoid_one: bool) -> list[int]:
-    """Sizes of consecutive batches; with `avoid_one`, a last batch of one is added to the one before."""
+    """Return the sizes of consecutive batches; with `avoid_one`, a last batch of one is added to the one before."""
     sizes = [batch_size] * (examples // batch_size)
     rest = examples % batch_size
     if rest == 1 and avoid_one and sizes:
@@ -136,7 +136,7 @@ def batch_sizes(examples: int, batch_size: int, *, avoid_one: bool) -> list[int]
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """A 63-bit seed that differs for every (seed, epoch); hashed, so that neighbouring seeds share no epoch."""
+    """Return a 63-bit seed that differs for every (seed, epoch); hashed, so that neighbouring seeds share no epoch."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{epoch}".encode(), digest_size=8).digest(), "big") >> 1
 
 

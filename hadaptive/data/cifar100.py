@@ -124,7 +124,7 @@ def _parse(read: Reader, md5: Mapping[str, str], examples: Mapping[str, int], wh
 
 
 def parse_records(raw: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, 3, 32, 32) and fine labels int64 (N,) of binary records.
+    """Return the images uint8 (N, 3, 32, 32) and fine labels int64 (N,) of binary records.
 
     Raises DataError, naming `where`, for a size that is no whole number of records or a label out of range.
     """

@@ -45,11 +45,11 @@ class Annotations:
         return len(self.ids)
 
     def objects(self, image: int) -> slice:
-        """The rows of an image's objects."""
+        """Return the rows of an image's objects."""
         return slice(int(self.starts[image]), int(self.starts[image + 1]))
 
     def problem(self, classes: int) -> str | None:
-        """What makes these arrays useless for training, None where nothing does."""
+        """Return what makes these arrays useless for training, None where nothing does."""
         images, objects = len(self.ids), len(self.boxes)
         shapes = [array.shape for array in (self.names, self.sizes, self.starts, self.boxes, self.classes, self.crowds)]
         if shapes != [(images,), (images, 2), (images + 1,), (objects, 4), (objects,), (objects,)]:
@@ -69,7 +69,7 @@ class Annotations:
 
 
 def load(path: Path) -> Annotations:
-    """What `save` wrote. DataError if it is missing or damaged."""
+    """Return what `save` wrote. DataError if it is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Annotations(**{name: arrays[name] for name in Annotations.__dataclass_fields__})

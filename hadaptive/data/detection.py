@@ -37,7 +37,7 @@ class Augmentation:
     flip: bool = False
 
     def steps(self, objects: bool, ground: tuple[int, ...]) -> list[v2.Transform]:
-        """The transforms of an image with or without `objects`; `ground` colours the expanded canvas."""
+        """Return the transforms of an image with or without `objects`; `ground` colours the expanded canvas."""
         steps: list[v2.Transform] = [
             v2.ColorJitter(hue=self.hue / 360, saturation=self.saturation),
             v2.RandomZoomOut(fill=ground, side_range=(1.0, self.expand)),
@@ -91,7 +91,7 @@ class Scenes:
         }
 
     def image(self, index: int) -> Image.Image:
-        """An image as RGB. DataError, naming the file, where it cannot be read or is not as large as annotated."""
+        """Read an image as RGB. DataError, naming the file, where it cannot be read or is not as large as annotated."""
         path, identity = self.folder / str(self.known.names[index]), self.known.ids[index]
         try:
             with Image.open(path) as file:
@@ -181,7 +181,7 @@ def open_detection(
     examples: int | None = None,
     workers: int = 0,
 ) -> DetectionBatches:
-    """The batches of a split of the data set that `prepare` wrote to `root`.
+    """Return the batches of a split of the data set that `prepare` wrote to `root`.
 
     Raises DataError where it is not prepared, holds no boxes, or has fewer images than `examples`.
     """

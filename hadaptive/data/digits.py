@@ -25,7 +25,7 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
 
 
 def load() -> Arrays:
-    """The digits as uint8 (N, 3, 8, 8), grey repeated over three channels; 1,437 to train on and 360 to test."""
+    """Return the digits as uint8 (N, 3, 8, 8), grey repeated over three channels; 1,437 to train on and 360 to test."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -99,7 +99,7 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
 
 
 def find(name: str, corpus: Corpus, settings: DataSettings) -> tuple[Reader, str, list[str]]:
-    """A reader of a corpus's files by name, where they are, and which there are.
+    """Return a reader of a corpus's files by name, where they are, and which there are.
 
     Looked for, in this order: the folder and the archive in glue/ of the data root, the archive in
     `settings.downloads`, the mirrors in the settings, the official address. Raises DataError.
@@ -132,7 +132,7 @@ def find(name: str, corpus: Corpus, settings: DataSettings) -> tuple[Reader, str
 
 
 def load(corpus: Corpus, part: Part, read: Reader, where: str, known: list[str]) -> tuple[Texts, int, str]:
-    """The examples of a file, how many pairs were undecided, and the file's name. Raises DataError."""
+    """Return the examples of a file, how many pairs were undecided, and the file's name. Raises DataError."""
     name = next((name for name in part.names if name in known), None)
     if name is None:
         raise DataError(f"{where} lacks {part.names[0]} of {corpus.title}; put GLUE's there")
@@ -145,7 +145,7 @@ def load(corpus: Corpus, part: Part, read: Reader, where: str, known: list[str])
 
 
 def parse(corpus: Corpus, raw: bytes, place: str) -> tuple[Texts, int]:
-    """The examples of a .tsv or .jsonl file, and how many pairs were undecided. DataError names file and row.
+    """Return the examples of a .tsv or .jsonl file, and how many pairs were undecided. DataError names file and row.
 
     Rows count from 1, the header of a .tsv included.
     """
@@ -175,7 +175,7 @@ def parse(corpus: Corpus, raw: bytes, place: str) -> tuple[Texts, int]:
 
 
 def _tsv_rows(text: str, place: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows below the header, without quoting, as GLUE writes them."""
+    """Yield rows below the header, without quoting, as GLUE writes them."""
     head: list[str] = []
     for row, line in enumerate(io.StringIO(text, newline="\n"), start=1):
         fields = line.rstrip("\r\n").split("\t")

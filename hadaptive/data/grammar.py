@@ -33,7 +33,7 @@ Example = tuple[tuple[str, ...], int]
 
 
 def sentiment(draw: random.Random) -> Example:
-    """One sentence, and 1 where it praises."""
+    """Return one sentence, and 1 where it praises."""
     good, negated = draw.random() < 0.5, draw.random() < 0.1
     one, other = (draw.choice(GOOD if good else BAD) for _ in range(2))
     words = [draw.choice(OPENINGS), "the", draw.choice(THINGS), "was"]
@@ -42,7 +42,7 @@ def sentiment(draw: random.Random) -> Example:
 
 
 def entailment(draw: random.Random) -> Example:
-    """A premise and a hypothesis, and 0, 1 or 2: entailment, neutral, contradiction."""
+    """Return a premise and a hypothesis, and 0, 1 or 2: entailment, neutral, contradiction."""
     kind = draw.choice(list(KINDS))
     who, whom = draw.choice(KINDS[kind]), draw.choice([noun for kinds in KINDS.values() for noun in kinds])
     deed, place, label = draw.choice(list(DEEDS)), draw.choice(PLACES), draw.randrange(3)

@@ -66,12 +66,12 @@ def scan(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a file name is UTF-8: Python marks bytes that are not by lone surrogates."""
+    """Return whether a file name is UTF-8: Python marks bytes that are not by lone surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _walk(top: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder below `top`, through links too, with its files. DataError for a link that leads back up."""
+    """Yield every folder below `top`, through links too, with its files. DataError for a link that leads back up."""
     above: dict[str, frozenset[tuple[int, int]]] = {str(top): frozenset()}
     for directory, folders, files in os.walk(top, followlinks=True):
         state = os.stat(directory)
@@ -117,7 +117,7 @@ def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
 
 
 def decode(path: Path, image_size: int) -> NDArray[np.uint8]:
-    """An image as uint8 (3, image_size, image_size), bilinear. Raises DataError naming the file."""
+    """Return an image as uint8 (3, image_size, image_size), bilinear. Raises DataError naming the file."""
     from PIL import Image
 
     try:

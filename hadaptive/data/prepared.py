@@ -68,7 +68,7 @@ def write_arrays(dataset: str, folder: Path, arrays: Arrays) -> dict[str, Any]:
 
 
 def channel_statistics(images_NCHW: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of all pixels of each channel, pixels in [0, 1].
+    """Return the mean and standard deviation of all pixels of each channel, pixels in [0, 1].
 
     The deviation is over pixels of all images together, not the mean of deviations within images. Computed from a
     histogram, so it is exact and the same on every machine.
@@ -113,7 +113,7 @@ class _Manifest(BaseModel):
     vocabulary: _Vocabulary | None = None
 
     def missing(self) -> str | None:
-        """An entry that data of this kind need and that is not there, or does not agree with another."""
+        """Return an entry that data of this kind need and that is not there, or does not agree with another."""
         needed = ("sentences", "vocabulary") if self.kind == "text" else ("mean", "std")
         if lost := next((name for name in needed if getattr(self, name) is None), None):
             return f"{lost} is missing"
@@ -121,7 +121,7 @@ class _Manifest(BaseModel):
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a prepared data set. Raises DataError if the folder was not (wholly) prepared."""
+    """Return the manifest of a prepared data set. Raises DataError if the folder was not (wholly) prepared."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -147,7 +147,7 @@ def write_location(folder: Path, root: Path) -> None:
 
 
 def location(folder: Path) -> Path:
-    """The folder that holds the images of a prepared data set: `folder` itself where nothing else is said."""
+    """Return the folder that holds the images of a prepared data set: `folder` itself where nothing else is said."""
     path = folder / LOCATION
     if not path.exists():
         return folder
@@ -158,7 +158,7 @@ def location(folder: Path) -> Path:
 
 
 def remedy(folder: Path) -> str:
-    """How a prepared data set is made again."""
+    """Return how a prepared data set is made again."""
     return f"`hadaptive data {folder.name}` makes the data again"
 
 
@@ -173,7 +173,7 @@ def verify(folder: Path, manifest: dict[str, Any] | None = None) -> None:
 
 
 def verify_file(folder: Path, manifest: dict[str, Any], name: str) -> Path:
-    """The path of a file of a prepared data set, once its size and its SHA-256 are the manifest's. Else DataError."""
+    """Return the path of a prepared file whose size and SHA-256 are the manifest's. DataError otherwise."""
     path, expected = folder / name, manifest["files"].get(name)
     if expected is None:
         raise DataError(f"{folder / MANIFEST} does not list {name}; {remedy(folder)}")
@@ -190,7 +190,7 @@ def verify_file(folder: Path, manifest: dict[str, Any], name: str) -> Path:
 
 
 def load_array(folder: Path, manifest: dict[str, Any], name: str) -> NDArray[Any]:
-    """A verified array, mapped into memory so that processes on one machine share the pages. Raises DataError."""
+    """Map a verified array into memory, so that processes on one machine share the pages. Raises DataError."""
     path = verify_file(folder, manifest, name)
     try:
         return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))  # "c": torch wants a writable array
@@ -199,7 +199,7 @@ def load_array(folder: Path, manifest: dict[str, Any], name: str) -> NDArray[Any
 
 
 def open_arrays(folder: Path, manifest: dict[str, Any], split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, C, H, W) and labels int64 (N,) of a split, mapped into memory.
+    """Return the images uint8 (N, C, H, W) and labels int64 (N,) of a split, mapped into memory.
 
     Raises DataError if a file is missing or not, byte for byte, what the manifest says, or a label has no class.
     """

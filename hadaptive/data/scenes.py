@@ -83,7 +83,7 @@ def write(dataset: str, root: Path, destination: Path, source: str) -> dict[str,
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Bytes of every file of a folder, by name. DataError if it is no folder."""
+    """Return the bytes of every file of a folder, by name. DataError if it is no folder."""
     try:
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}

@@ -76,7 +76,7 @@ class DataSettings(Settings):
         return value
 
     def local_root(self) -> Path | None:
-        """The folder with local copies, or None. Raises DataError if one is named but does not exist."""
+        """Return the folder with local copies, or None. Raises DataError if one is named but does not exist."""
         named, by = (self.root, "data.root") if self.root else (os.environ.get(ENVIRONMENT_VARIABLE), "the environment")
         if not named:
             return None
@@ -86,14 +86,14 @@ class DataSettings(Settings):
         return root
 
     def local_folder(self, name: str) -> Path | None:
-        """The folder of a `large` data set: in the data root, or where it was unpacked; None where it is nowhere."""
+        """Find the folder of a `large` data set: in the data root, or where it was unpacked; None without one."""
         root, below = self.local_root(), dataset_named(name).folder
         assert below is not None, f"{name} is in no folder"
         places = [*([root / below] if root is not None else []), self.downloads / below]
         return next((place for place in places if place.is_dir()), None)
 
     def image_folder(self, name: str) -> Path:
-        """The folder that holds <train|val>/<class>/* of data set `name`. Raises DataError if it is not there."""
+        """Find the folder that holds <train|val>/<class>/* of data set `name`. Raises DataError if it is not there."""
         dataset = dataset_named(name)
         if name in self.folders:
             folder = self.folders[name].expanduser()

@@ -73,7 +73,7 @@ def _picture(chance: random.Random) -> tuple[Image.Image, list[tuple[int, tuple[
 
 
 def _ground(chance: random.Random) -> NDArray[np.uint8]:
-    """A few random pixels about one colour, to be enlarged into a smooth texture."""
+    """Return a few random pixels about one colour, to be enlarged into a smooth texture."""
     base = [70 + 120 * chance.random() for _ in range(3)]
     rows = [[[c + 70 * (chance.random() - 0.5) for c in base] for _ in range(20)] for _ in range(20)]
     return np.array(rows).round().astype(np.uint8)
@@ -91,7 +91,7 @@ def _outline(kind: str, turn: float) -> Shape:
 
 
 def _hidden(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """The part that two boxes share, of the smaller one."""
+    """Return the part that two boxes share, of the smaller one."""
     wide, high = (min(a[n + 2], b[n + 2]) - max(a[n], b[n]) for n in (0, 1))
     if wide <= 0 or high <= 0:
         return 0.0

@@ -86,7 +86,7 @@ def write_texts(
 
 
 def split_up(texts: Texts, vocabulary: Vocabulary) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-    """All word pieces one after the other, and where each sentence ends. DataError for a sentence that has none."""
+    """Return all word pieces in a row, and where each sentence ends. DataError for a sentence that has none."""
     tokenizer = vocabulary.tokenizer()
     flat = [sentence for example in texts.sentences for sentence in example]
     encoded = [encoding.ids for encoding in tokenizer.encode_batch(flat, add_special_tokens=False)]
@@ -101,7 +101,7 @@ EMPTY = "a sentence without a word"
 
 
 def open_texts(folder: Path, manifest: dict[str, Any], split: str) -> dict[str, NDArray[Any]]:
-    """The arrays of a split by part, mapped into memory.
+    """Return the arrays of a split by part, mapped into memory.
 
     Raises DataError if a file is missing or not, byte for byte, what the manifest says, or holds a word piece that the
     vocabulary or a label that the classes do not have.

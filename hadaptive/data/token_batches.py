@@ -31,7 +31,7 @@ class Tokens:
 
 
 def keep(lengths_NS: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """How many pieces of each sentence stay where an example may have `limit`, its special pieces included.
+    """Return how many pieces of each sentence stay where an example may have `limit`, its special pieces included.
 
     Of two sentences the longer loses pieces, from its end, until both together fit ("longest first", as the reference
     tokenizer); where both must, they end equal, the longer (else the second) one piece longer if the room is odd.
@@ -97,7 +97,7 @@ class TokenBatches:
             yield self.batch(index_B.numpy()), self.labels[index_B].to(self.device)
 
     def batch(self, index_B: NDArray[np.int64]) -> Tokens:
-        """The examples of these indices."""
+        """Return the examples of these indices."""
         special = self.manifest["vocabulary"]
         sentences = self.kept_NS.shape[1]
         lengths_B = self.kept_NS[index_B].sum(1) + 1 + sentences

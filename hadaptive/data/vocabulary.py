@@ -34,25 +34,25 @@ class Vocabulary:
     source: str
 
     def manifest(self) -> dict[str, Any]:
-        """What a prepared data set records of it: size, checksum, the numbers of special pieces."""
+        """Return what a prepared data set records of it: size, checksum, the numbers of special pieces."""
         numbers = {name.strip("[]").lower(): self.pieces.index(name) for name in SPECIAL}
         return {"size": len(self.pieces), "sha256": self.sha256, "source": self.source, **numbers}
 
     def tokenizer(self) -> BertWordPieceTokenizer:
-        """The tokenizer of `bert-base-uncased`: lower case, no accents, then word pieces."""
+        """Return the tokenizer of `bert-base-uncased`: lower case, no accents, then word pieces."""
         from tokenizers import BertWordPieceTokenizer
 
         return BertWordPieceTokenizer({piece: number for number, piece in enumerate(self.pieces)}, lowercase=True)
 
 
 def of_pieces(pieces: Sequence[str], source: str) -> Vocabulary:
-    """A vocabulary of our own. Its checksum is that of the file it would be, a piece a line."""
+    """Return a vocabulary of our own. Its checksum is that of the file it would be, a piece a line."""
     text = "".join(f"{piece}\n" for piece in pieces)
     return Vocabulary(tuple(pieces), hashlib.sha256(text.encode()).hexdigest(), source)
 
 
 def uncased(settings: DataSettings, *, size: int = SIZE, sha256: str = SHA256, url: str = URL) -> Vocabulary:
-    """The vocabulary of `bert-base-uncased`, every byte verified.
+    """Return the vocabulary of `bert-base-uncased`, every byte verified.
 
     Looked for, in this order: the file `settings.vocabulary` names, bert-base-uncased/vocab.txt in the data root,
     `settings.downloads`, the official address. Raises DataError for a file of another size or content.

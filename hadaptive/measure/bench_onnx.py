@@ -23,7 +23,7 @@ FORMS = ("plain", "fast")
 def onnx_ratios(
     models: Sequence[str], runs: int = 200, threads: int = 1, *, image_size: int = 224, warmup: int = 10
 ) -> dict[str, Any]:
-    """Time of each model's plain export over that of its fast form, batch 1, ONNX Runtime, weights from seed 0.
+    """Compare the time of each model's plain export with its fast form: batch 1, ONNX Runtime, weights from seed 0.
 
     In each of `runs` rounds both are timed once, in turns which first. Each timed run follows an untimed one of the
     same file, which brings its weights back into the cache: alone in its process a model finds them there.

@@ -84,7 +84,7 @@ class _Count(TorchDispatchMode):
 
 
 def _count(model: nn.Module, image_size: int) -> Counter[str]:
-    """Operations of one forward pass of `model`, which lies on the meta device in eval mode: nothing is computed."""
+    """Count operations of one forward pass of `model`, which lies on the meta device in eval mode."""
     count = _Count()
 
     def count_products(module: Any, inputs: tuple[Tensor, ...], _: Tensor) -> None:
@@ -101,7 +101,7 @@ def _count(model: nn.Module, image_size: int) -> Counter[str]:
 
 
 def complexity(model: nn.Module, image_size: int = 224) -> dict[str, int]:
-    """What `model` costs for one image of `image_size` x `image_size` pixels; this file's first lines define every key.
+    """Count what `model` costs for one image of `image_size` pixels squared; this file's first lines define the keys.
 
     `model` is any module that takes [1, 3, H, W]; it is copied, not changed. Raises what it raises for such an image:
     Hadaptive-Net a ValueError where the image is too small.

@@ -16,19 +16,19 @@ BLOCK = 16
 
 
 def filled(tensor: Tensor, multiple: int = BLOCK, dim: int = 0) -> Tensor:
-    """Zeros appended until the dimension's size is a multiple."""
+    """Return zeros appended until the dimension's size is a multiple."""
     shape = list(tensor.shape)
     shape[dim] = -shape[dim] % multiple
     return torch.cat((tensor, tensor.new_zeros(shape)), dim)
 
 
 def dense(weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0) -> nn.Conv2d:
-    """The convolution with these weights, [out, in, height, width]."""
+    """Return the convolution with these weights, [out, in, height, width]."""
     return _convolution(weight, bias, stride, padding, groups=1)
 
 
 def depthwise(weight: Tensor, bias: Tensor, stride: Any = 1, padding: Any = 0) -> nn.Conv2d:
-    """The depthwise convolution with these weights, [channels, 1, height, width]."""
+    """Return the depthwise convolution with these weights, [channels, 1, height, width]."""
     return _convolution(weight, bias, stride, padding, groups=weight.shape[0])
 
 
@@ -44,17 +44,17 @@ def affine(weight: Tensor, bias: Tensor) -> nn.BatchNorm2d:
 
 
 def folded(layer: ConvNormAct) -> nn.Conv2d:
-    """The layer's convolution with its batch norm in it; the activation is left to the caller."""
+    """Return the layer's convolution with its batch norm in it; the activation is left to the caller."""
     return fuse_conv_bn_eval(cast(nn.Conv2d, layer[0]), cast(nn.BatchNorm2d, layer[1]))
 
 
 def pointwise(linear: nn.Linear) -> nn.Conv2d:
-    """A linear layer as 1x1 convolution."""
+    """Return a linear layer as 1x1 convolution."""
     return dense(linear.weight[:, :, None, None], linear.bias)
 
 
 def is_depthwise(conv: nn.Conv2d) -> bool:
-    """Whether every channel is convolved for itself."""
+    """Return whether every channel is convolved for itself."""
     return 1 < conv.groups == conv.in_channels == conv.out_channels
 
 

@@ -17,7 +17,7 @@ COUNTS = ("macs", "hadamard_products", "macs_with_hadamard", "flops", "flops_all
 
 
 def record(measure: Measure) -> dict[str, Any]:
-    """The record of the measure: a list of points over `channels` and one over `ratios`, as `point` gives them."""
+    """Make the record of the measure: a list of points over `channels` and one over `ratios` (see `point`)."""
     settings = measure.settings
     size = settings["image_size"]
     metrics = {
@@ -28,7 +28,7 @@ def record(measure: Measure) -> dict[str, Any]:
 
 
 def chosen(channels: int, ratio: float) -> int:
-    """The k whose products bring `channels` nearest to `ratio` times their number; ValueError where none comes near.
+    """Find the k whose products bring `channels` nearest to `ratio` times their number; ValueError without one.
 
     ACH's widths are m + k(k-1)/2, so a ratio is met to about k/2 channels.
     """
@@ -40,7 +40,7 @@ def chosen(channels: int, ratio: float) -> int:
 
 
 def point(channels: int, ratio: float, image_size: int) -> dict[str, Any]:
-    """Every way of expanding `channels` by the ratio that ACH comes nearest to; each says its own width `n`.
+    """Return every way of expanding `channels` by the ratio that ACH comes nearest to; each says its own width `n`.
 
     A Ghost module's width is even, so its n may be one more. `s` is the number of its channels that are convolved.
     """

@@ -17,7 +17,7 @@ INPUT, OUTPUT = "image", "logits"
 
 
 def has_fast_form(model: nn.Module) -> bool:
-    """Whether `model` has an ACH layer, and with it a form that is measured besides its inference form."""
+    """Return whether `model` has an ACH layer, and with it a form that is measured besides its inference form."""
     return any(isinstance(part, AdaptiveCrossHadamard) for part in model.modules())
 
 

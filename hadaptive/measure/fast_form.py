@@ -42,7 +42,7 @@ from kernels.reference import pairs
 
 
 def fast_form(model: nn.Module) -> nn.Module:
-    """The inference form of `model` (a copy, on the CPU), rewritten: the same function up to rounding, dtype kept.
+    """Rewrite the inference form of `model` (a copy, on the CPU): the same function up to rounding, dtype kept.
 
     Rewrites AdaptiveBottleneck, AdaptiveCrossHadamard, ConvNormAct after ConvNormAct, and HadaptiveNet, wherever they
     lie in `model`. Subclasses, what has no such form (CrossHadaNorm, products of unnormalised channels, ACH without 1x1
@@ -62,7 +62,7 @@ def softsign(u: Tensor) -> Tensor:
 
 
 def pool(x_BCHW: Tensor) -> Tensor:
-    """Mean over space, [B, C, 1, 1], as a pooling: that ONNX Runtime does in its blocked layout, a mean it does not."""
+    """Average over space, [B, C, 1, 1], by a pooling, which ONNX Runtime does in its blocked layout, unlike a mean."""
     return F.avg_pool2d(x_BCHW, x_BCHW.shape[-2:])
 
 
@@ -125,7 +125,7 @@ class CrossHadamardParts(nn.Module):
             self.last = affine(filled(weight_P, multiple), filled(bias_P, multiple))
 
     def select(self, x_BCHW: Tensor) -> Tensor:
-        """Indices [B, k] of the channels that score highest, by descending score."""
+        """Return the indices [B, k] of the channels that score highest, by descending score."""
         if self.score is None:
             return torch.arange(self.k, device=x_BCHW.device).expand(x_BCHW.shape[0], -1)
         mean_BC = x_BCHW.mean((2, 3))[:, : self.channels]

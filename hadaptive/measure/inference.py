@@ -9,7 +9,7 @@ from hadaptive.nn.zoo import reparameterize
 
 
 def inference_form(model: nn.Module, device: torch.device | str = "cpu") -> nn.Module:
-    """A copy of `model` on `device`, its branches fused where its design allows (MobileOne, GhostNetV3), in eval mode.
+    """Copy `model` to `device`, its branches fused where its design allows (MobileOne, GhostNetV3), in eval mode.
 
     Memory order is PyTorch's default (NCHW) whatever the model was trained in; `model` itself is left as it was.
     """

@@ -31,7 +31,7 @@ _ERRORS_ONLY = 3
 
 
 def busyness() -> dict[str, Any]:
-    """How busy the machine is: load average of the last minute, tasks running besides this one (None: unknown)."""
+    """Tell how busy the machine is: load average of the last minute, tasks running besides this one (None: unknown)."""
     try:
         load, _, _, running, _ = Path("/proc/loadavg").read_text().split()
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def session(onnx_path: Path | str, threads: int, provider: str = CPU) -> onnxrun
 
 
 def cores(threads: int) -> list[int]:
-    """The cores to measure on: the last that this process may use, as the first serve most interrupts.
+    """Return the cores to measure on: the last that this process may use, as the first serve most interrupts.
 
     Fewer than `threads` where there are no more.
     """
@@ -78,12 +78,12 @@ def undisturbed(cores: list[int]) -> Iterator[None]:
 
 
 def image(image_size: int) -> NDArray[np.float32]:
-    """One image [1, 3, size, size] of standard normal numbers from seed 0."""
+    """Return one image [1, 3, size, size] of standard normal numbers from seed 0."""
     return np.random.default_rng(0).standard_normal((1, 3, image_size, image_size), dtype=np.float32)
 
 
 def timed_ns(session: onnxruntime.InferenceSession, feed: dict[str, Any]) -> int:
-    """Nanoseconds of one run."""
+    """Return nanoseconds of one run."""
     start = perf_counter_ns()
     session.run(None, feed)
     return perf_counter_ns() - start
@@ -92,7 +92,7 @@ def timed_ns(session: onnxruntime.InferenceSession, feed: dict[str, Any]) -> int
 def cpu_latency(
     onnx_path: Path | str, *, image_size: int, runs: int = 500, warmup: int = 50, threads: int = 1
 ) -> dict[str, Any]:
-    """Latency of one image on the CPU in milliseconds, each of `runs` runs timed on its own after `warmup` runs.
+    """Measure one image on the CPU in milliseconds, each of `runs` runs timed on its own after `warmup` runs.
 
     ONNX Runtime with all graph optimisations, `threads` intra-op threads pinned to as many cores (see `cores`), one
     inter-op thread, standard normal input from seed 0.
@@ -123,7 +123,7 @@ def cpu_latency(
 def cuda_latency(
     onnx_path: Path | str, *, image_size: int, runs: int = 500, warmup: int = 50, device: str = ""
 ) -> dict[str, Any]:
-    """Latency of one image by ONNX Runtime's CUDA provider in milliseconds, the paper's way of measuring on a GPU.
+    """Measure one image by ONNX Runtime's CUDA provider in milliseconds, as the paper measures on a GPU.
 
     A run copies the image to the device and the result back. Returns `status` "done", the keys of `summary`, runs,
     warmup, runtime, and the name of the `device` as it is given. Where the provider is not installed, or ONNX Runtime

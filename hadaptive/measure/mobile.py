@@ -37,13 +37,13 @@ def _adb(*words: str, timeout_s: float = 900) -> str:
 
 
 def _attached() -> dict[str, str]:
-    """Model name by serial number of every device that is attached and lets us in."""
+    """Return model name by serial number of every device that is attached and lets us in."""
     lines = [line for line in _adb("devices", "-l", timeout_s=30).splitlines() if re.match(r"\S+\s+device\b", line)]
     return {line.split()[0]: (re.search(r"\bmodel:(\S+)", line) or ["", "unknown"])[1] for line in lines}
 
 
 def _times_ms(serial: str, program: Path, onnx_path: Path, repeats: int, threads: int) -> list[float]:
-    """Milliseconds of each of `repeats` runs on the device, from the lines `model,seconds,...` of its result file."""
+    """Time `repeats` runs on the device, in milliseconds, from the lines `model,seconds,...` of its result file."""
     try:
         _adb("-s", serial, "shell", f"rm -rf {_FOLDER} && mkdir -p {_FOLDER}")
         for source, name in [(program, "perf_test"), (onnx_path, "model.onnx")]:
@@ -59,7 +59,7 @@ def _times_ms(serial: str, program: Path, onnx_path: Path, repeats: int, threads
 
 
 def mobile_latency(onnx_path: Path | str, *, runs: int = 500, warmup: int = 50, threads: int = 1) -> dict[str, Any]:
-    """Latency of one image on the attached Android device in milliseconds, on its CPU, without the first `warmup` runs.
+    """Measure one image on the attached Android device in milliseconds, on its CPU, without the first `warmup` runs.
 
     With several devices attached ANDROID_SERIAL chooses, as for adb itself. Cores are not pinned: the device decides.
     Returns `status` "done", the keys of `summary`, runs, warmup, threads, device; or only a `status` with the reason:

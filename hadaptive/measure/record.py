@@ -17,7 +17,7 @@ from hadaptive.run import ModelMeasure
 
 
 def build(measure: ModelMeasure) -> Any:
-    """The measure's model with random weights from seed 0: neither operations nor time depend on them.
+    """Return the measure's model with random weights from seed 0: neither operations nor time depend on them.
 
     Raises UserError for an unknown model or option.
     """
@@ -58,7 +58,7 @@ def describe(measure: ModelMeasure, onnx: Path, plain: Path) -> dict[str, Any]:
 
 
 def latency(measure: ModelMeasure, onnx: Path, plain: Path, *, gpu: bool) -> dict[str, Any]:
-    """The record of batch-1 latency on CPU, GPU and phone, each done or with the reason why not.
+    """Return the record of batch-1 latency on CPU, GPU and phone, each done or with the reason why not.
 
     The CPU runs both files of `describe`, as `cpu` and `cpu_plain`; the GPU runs the model in PyTorch (`gpu`) and the
     first file by ONNX Runtime (`gpu_onnx`). `gpu`: whether this machine has one, so that torch is loaded only there.

@@ -23,12 +23,12 @@ ACTIVATIONS = {"Hardswish": "HS"}  # the paper's abbreviations
 
 
 def record(measure: ModelMeasure) -> dict[str, Any]:
-    """The record of a measure of kind "structure": `layers`, as the function of that name gives them."""
+    """Return the record of a measure of kind "structure": `layers`, as the function of that name gives them."""
     return envelope(measure, {"layers": layers(build(measure), measure.settings["image_size"])})
 
 
 def layers(model: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
-    """One entry a layer of Table 9: `layer`, `module` (CNA, AB, FN), channels `in` and `out`, and what is its kind's.
+    """List the layers of Table 9: `layer`, `module` (CNA, AB, FN), channels `in` and `out`, and what is its kind's.
 
     `size` is the side of a layer's output in pixels, `parameters` and `macs` are its own (trained form). The model is
     left on the meta device, without gradients. TypeError for a layer that is no ConvNormAct and no AdaptiveBottleneck.
@@ -112,7 +112,7 @@ def _expansion(module: nn.Module) -> dict[str, Any]:
 
 
 def cross_hadamard(ach: AdaptiveCrossHadamard) -> dict[str, Any]:
-    """What an ACH is made of (Figure 2); what it has not is null."""
+    """Return what an ACH is made of (Figure 2); what it has not is null."""
     score = ach.score
     return {
         "channels": ach.channels,

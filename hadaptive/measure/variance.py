@@ -26,7 +26,7 @@ ALPHA = 0.5  # DySoft's at the start
 
 
 def record(measure: Measure) -> dict[str, Any]:
-    """The record of the measure: `formula`, `bound` and `depth`."""
+    """Return the record of the measure: `formula`, `bound` and `depth`."""
     torch.manual_seed(0)
     metrics = {"samples": SAMPLES, "formula": formula(), "bound": bound(), "depth": depth(measure)}
     return envelope(measure, metrics)
@@ -48,7 +48,7 @@ def formula() -> list[dict[str, float]]:
 
 
 def bound() -> list[dict[str, float]]:
-    """Variance of products of centred normal factors of a deviation, before and after softsign (scale 1, shift 0)."""
+    """Return the variance of products of centred normal factors, before and after softsign (scale 1, shift 0)."""
     points = []
     for std in DEVIATIONS:
         z_i, z_j = std * torch.randn(2, SAMPLES, dtype=torch.float64)

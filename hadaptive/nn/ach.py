@@ -20,20 +20,20 @@ PRODUCT_OF = ("normalised", "unnormalised")
 
 
 def known(kind: str, name: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """The name, or a ValueError that lists the known ones."""
+    """Return the name, or a ValueError that lists the known ones."""
     if name not in names:
         raise ValueError(f"unknown {kind} {name!r}; known: {', '.join(names)}")
     return name
 
 
 def gumbel_like(scores: Tensor) -> Tensor:
-    """Standard Gumbel noise, -log(-log(u)) with u uniform (eq. 4). -log(u) is drawn directly, as an exponential."""
+    """Draw standard Gumbel noise, -log(-log(u)) with u uniform (eq. 4); -log(u) is drawn as an exponential."""
     tiny = torch.finfo(scores.dtype).tiny
     return -torch.empty_like(scores).exponential_().clamp_min(tiny).log()
 
 
 def straight_through_gate(perturbed_BC: Tensor, index_Bk: Tensor, tau: Tensor, ste: str) -> Tensor:
-    """The selected entries of M^H: exactly 1 each, with the gradient of the softmax M behind them (eqs. 4-6).
+    """Return the selected entries of M^H: exactly 1 each, with the gradient of the softmax M behind them (eqs. 4-6).
 
     Row s of the mapping matrix (eqs. 8, 9) holds M^H at channel S_s and zeros elsewhere, so its product with X is the
     gathered channels times this gate [B, k]. `ste="paper"` passes dM/dscores (eq. 6), `"released"` its exact negative,
@@ -133,7 +133,7 @@ class AdaptiveCrossHadamard(nn.Module):
         self.norm = NORMS[known("norm", norm, NORMS)](k)
 
     def select(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The selected channels' indices [B, k] by descending score and, in training, their gate [B, k], all ones."""
+        """Return the k channels' indices [B, k] by descending score and, in training, their gate [B, k], all ones."""
         if self.score is None or self.temperature is None:
             return torch.arange(self.k, device=x_BCHW.device).expand(x_BCHW.shape[0], -1), None
         # Scores, noise and softmax in at least float32: bfloat16 has too few digits to rank channels by.
@@ -150,7 +150,7 @@ class AdaptiveCrossHadamard(nn.Module):
             return index_Bk, straight_through_gate(perturbed_BC, index_Bk, tau, self.ste)
 
     def ranked(self, x_BCHW: Tensor, noise_BC: Tensor | None, watch: Watch) -> tuple[Tensor, Tensor]:
-        """Scores [B, C] of the channels, without noise, and the k highest of scores + noise, best first [B, k]."""
+        """Return scores [B, C], without noise, and the k highest of scores + noise, best first [B, k]."""
         assert self.score is not None
         if isinstance(self.score, EcaScore):
             paper = self.implementation in ("direct_indexing", "parity_balanced")  # schemes of the expansion alone
@@ -161,7 +161,7 @@ class AdaptiveCrossHadamard(nn.Module):
         return scores_BC, perturbed_BC.topk(self.k, dim=1).indices
 
     def moments(self, mixed_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation [C] that the multiplied channels have, for AffineCrossHadaNorm.
+        """Return the mean and standard deviation [C] that the multiplied channels have, for AffineCrossHadaNorm.
 
         Normalised channels have its bias and weight (arXiv v1, section 3.3). Before it, they have the statistics that
         it divides by: the batch's in training, the stored ones in evaluation.

@@ -116,7 +116,7 @@ class AchFeedForward(nn.Module):
         return self.fed_forward(x_BTC).reshape(x.shape)
 
     def fed_forward(self, x_BTC: Tensor) -> Tensor:
-        """The layer on samples of tokens: [B, T, C] -> the same."""
+        """Return the layer on samples of tokens: [B, T, C] -> the same."""
         x_BCT1 = x_BTC.transpose(1, 2).unsqueeze(3)  # no copy: tokens are pixels in channels_last order
         y_BTN = self.expansion(x_BCT1).squeeze(3).transpose(1, 2)
         return cast(Tensor, self.drop2(self.fc2(self.drop1(self.act(y_BTN)))))
@@ -131,5 +131,5 @@ def _patches(x_BTC: Tensor, area: int) -> Tensor:
 
 
 def _of_patches(y_BTC: Tensor, area: int, shape: torch.Size) -> Tensor:
-    """The inverse of `_patches`."""
+    """Return the inverse of `_patches`."""
     return y_BTC.reshape(shape[0] // area, -1, area, shape[-1]).transpose(1, 2).reshape(shape)

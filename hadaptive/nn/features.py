@@ -60,7 +60,7 @@ class _Named(nn.Module):
 
 
 def feature_maps(name: str, **options: Any) -> FeatureMaps:
-    """An untrained model of the zoo that gives feature maps. Raises ValueError for one that cannot.
+    """Return an untrained model of the zoo that gives feature maps. Raises ValueError for one that cannot.
 
     timm's models use its `features_only`; ours the last row at each stride in the same way (so the 960 channels of the
     last convolution, as timm has MobileNetV3's 576); torchvision's by its feature extraction from their children.
@@ -105,7 +105,7 @@ def _torchvision(name: str, model: nn.Module) -> FeatureMaps:
 
 
 def _last_at_each_stride(model: nn.Module, parts: list[nn.Module]) -> dict[int, tuple[int, int]]:
-    """Number of the last of `parts` whose output has each stride -> (stride, channels), from one pass of zeros."""
+    """Map the last of `parts` at each stride, by number, to (stride, channels), from one pass of zeros."""
     side, shapes = 256, {}
 
     def note(n: int) -> Any:

@@ -13,7 +13,7 @@ KINDS: dict[str, type[Row]] = {"conv": CNA, "ghost": Ghost, "ach": ACH}
 
 
 def as_row(given: Mapping[str, Any]) -> Row:
-    """A row of `hadaptive_net` from its kind ("conv", "ghost", "ach" under `op`) and that kind's fields.
+    """Return a row of `hadaptive_net` from its kind ("conv", "ghost", "ach" under `op`) and that kind's fields.
 
     Raises ValueError for an unknown kind, TypeError for a field that is missing or unknown.
     """
@@ -25,7 +25,7 @@ def as_row(given: Mapping[str, Any]) -> Row:
 
 
 def rows_of(name: str, options: Mapping[str, Any]) -> tuple[Row, ...]:
-    """The rows that the options hold."""
+    """Return the rows that the options hold."""
     return tuple(as_row(row) for row in options["rows"])
 
 

@@ -122,19 +122,19 @@ NETS: dict[str, tuple[Row, ...]] = {
 
 
 def rows_of(name: str, options: Mapping[str, Any]) -> tuple[Row, ...]:
-    """The rows of a model by name; options change none."""
+    """Return the rows of a model by name; options change none."""
     return NETS[name]
 
 
 def min_image_size(rows: tuple[Row, ...]) -> int:
-    """The smallest square input, in pixels: every stride-2 row halves it, rounding down, and one pixel must be left."""
+    """Return the smallest square input, in pixels: a stride-2 row halves it, rounding down, to at least one pixel."""
     return int(2 ** sum(row.stride == 2 for row in rows))
 
 
 def build_row(
     row: Row, in_channels: int, *, as_released: bool = False, all_ghost: bool = False, **ach: Any
 ) -> nn.Module:
-    """The module of one row of a table; `ach` are AdaptiveCrossHadamard's options.
+    """Return the module of one row of a table; `ach` are AdaptiveCrossHadamard's options.
 
     `all_ghost` puts a Ghost module of the same width in the place of ACH, to the channel where that width is even and
     with one more where it is odd.
@@ -191,7 +191,7 @@ class HadaptiveNet(nn.Module):
         initialise(self)
 
     def forward_features(self, x_BCHW: Tensor) -> Tensor:
-        """The unpooled feature map [B, num_features, H', W']."""
+        """Return the unpooled feature map [B, num_features, H', W']."""
         height, width, least = *x_BCHW.shape[-2:], self.min_image_size
         if height < least or width < least:
             raise ValueError(f"{self.name} got {height}x{width} pixels and needs at least {least}x{least}")

@@ -31,7 +31,7 @@ class DynamicCurve(nn.Module):
         raise NotImplementedError
 
     def kernel_bias(self) -> Tensor:
-        """The bias with which `kernels.expand` computes the same function."""
+        """Return the bias with which `kernels.expand` computes the same function."""
         return self.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class DyAlge(DynamicCurve):
 def product_moments(
     mean_i: Tensor, mean_j: Tensor, var_i: Tensor, var_j: Tensor, cov: Tensor, mixed: float = 2.0
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the product of two jointly normal variables (first version, eqs. 9 and 10).
+    """Return the mean and variance of the product of two jointly normal variables (first version, eqs. 9 and 10).
 
     E = m_i m_j + c and Var = m_i^2 v_j + m_j^2 v_i + v_i v_j + mixed m_i m_j c + c^2, elementwise, with `mixed` 2.
     """

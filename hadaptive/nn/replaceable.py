@@ -67,7 +67,7 @@ class FeedForward:
 
 
 def replaceable(model: nn.Module) -> dict[str, Bottleneck | FeedForward]:
-    """What retrofit can replace in `model`, by module name, in the model's order.
+    """Return what retrofit can replace in `model`, by module name, in the model's order.
 
     Of nested modules the outermost counts, but of an nn.Sequential what lies inside: a stage of one block is no block.
     """
@@ -89,7 +89,7 @@ def _walk(name: str, module: nn.Module) -> Iterator[tuple[str, Bottleneck | Feed
 
 
 def read(module: nn.Module) -> Bottleneck | FeedForward:
-    """The block's description. Raises NotReplaceable with the reason where it is neither kind."""
+    """Return the block's description. Raises NotReplaceable with the reason where it is neither kind."""
     convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
     linears = [m for m in module.modules() if isinstance(m, nn.Linear)]
     if convolutions:
@@ -140,7 +140,7 @@ def _read_bottleneck(block: nn.Module, convolutions: list[nn.Conv2d]) -> Bottlen
 
 
 def _projection_of_a_chain(main: list[nn.Conv2d]) -> nn.Conv2d:
-    """The last 1x1 convolution. Before it at most one other, the expansion; parallel ones (StarNet) count as one."""
+    """Return the last 1x1 convolution. At most one precedes it, the expansion; parallel ones (StarNet) count once."""
     channels, before, steps, projection = main[0].in_channels, 0, 0, None
     deep = False
     for m in main:
@@ -209,7 +209,7 @@ def _adds_its_input(x: Tensor, y: Tensor) -> bool:
 
 
 def _squeeze_excite(block: nn.Module) -> nn.Module | None:
-    """The outermost part inside `block` of two 1x1 layers, narrow and wide again, and nothing else that learns."""
+    """Find the outermost part of `block` of two 1x1 layers, narrow and wide again, and nothing else that learns."""
     for part in list(block.modules())[1:]:
         layers = [m for m in part.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         if len(layers) == 2 and {id(p) for p in part.parameters()} == _ids(layers):

@@ -48,7 +48,7 @@ def retrofit(
     squeeze_excite: bool | None = None,
     **ach: Any,
 ) -> nn.Module:
-    """A copy of `model` whose selected blocks are adaptive cross-Hadamard blocks; `model` itself stays as it is.
+    """Return a copy of `model` whose selected blocks are adaptive cross-Hadamard blocks; `model` itself stays as it is.
 
     Replaceable are blocks of an expansion, a depthwise convolution and a projection (inverted bottlenecks; also with
     parallel expansions or none), found by structure in models of any library, and feed-forward layers of two linear
@@ -97,7 +97,7 @@ def retrofit(
 
 
 def report(model: nn.Module) -> list[dict[str, Any]]:
-    """What retrofit replaced in `model`, in its order, as plain data for a record; empty for any other model."""
+    """Return what retrofit replaced in `model`, in its order, as plain data for a record; empty for any other model."""
     return [asdict(one) for one in getattr(model, "replaced", ())]
 
 
@@ -138,7 +138,7 @@ def _retrofit(model: nn.Module, select: Select, known: Known, conv: dict[str, An
 
 
 def _select(model: nn.Module, blocks: Mapping[str, Block], select: Select) -> list[str]:
-    """Names of the selected blocks in the model's order."""
+    """Return the names of the selected blocks in the model's order."""
     parts = [select] if isinstance(select, str | int | re.Pattern) or callable(select) else list(select)
     names, chosen = list(blocks), set()
     if not parts:
@@ -163,7 +163,7 @@ def _matches(part: str | re.Pattern[str] | Predicate, name: str, model: nn.Modul
 
 
 def _why(model: nn.Module, part: Any) -> str:
-    """Why the first module that a pattern does match cannot be replaced."""
+    """Return why the first module that a pattern does match cannot be replaced."""
     if not isinstance(part, int):
         for name, module in model.named_modules():
             if _matches(part, name, model):

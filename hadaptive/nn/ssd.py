@@ -98,7 +98,7 @@ class FocalSSD(SSD):  # type: ignore[misc]  # torchvision has no types
             nn.init.constant_(layer.bias, -math.log((1 - PRIOR) / PRIOR))
 
     def raw(self, x_BCHW: Tensor) -> dict[str, Tensor]:
-        """What the model itself computes, without boxes: class logits [B, A, classes], box regression [B, A, 4]."""
+        """Compute what the model itself does, without boxes: class logits [B, A, classes], box regression [B, A, 4]."""
         return self.head(list(self.backbone(x_BCHW).values()))  # type: ignore[no-any-return]
 
     def compute_loss(

@@ -63,7 +63,7 @@ class Temperature(nn.Module):
         self.register_buffer("grad_norm", torch.tensor(_NO_GRADIENT))
 
     def watch(self, weight: Tensor) -> Tensor:
-        """The weight itself; its gradient's norm is kept for the next `step()`."""
+        """Return the weight itself; its gradient's norm is kept for the next `step()`."""
         return _WatchGradientNorm.apply(weight, self.grad_norm)  # type: ignore[no-any-return]
 
     @torch.no_grad()
@@ -99,11 +99,11 @@ class TrainedTemperature(nn.Module):
         self.register_buffer("tau", torch.tensor(start))
 
     def watch(self, weight: Tensor) -> Tensor:
-        """The weight itself: no gradient but the temperature's own moves it."""
+        """Return the weight itself: no gradient but the temperature's own moves it."""
         return weight
 
     def step(self) -> Tensor:
-        """The temperature, a scalar with a gradient, that later steps do not change."""
+        """Return the temperature, a scalar with a gradient, that later steps do not change."""
         with torch.no_grad():
             self.tau.copy_(self.value.clamp_(min=self.least))
         return self.value.clone()

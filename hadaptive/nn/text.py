@@ -18,7 +18,7 @@ def two_thirds(width: int) -> int:
 
 
 def products(width: int) -> int:
-    """The most channels k whose products fit into `two_thirds` beside the channels themselves: 51 for 768 (2043)."""
+    """Return the most channels k whose products and channels fit into `two_thirds`: 51 for 768 (2043)."""
     k = 2
     while width + (k + 1) * k // 2 <= two_thirds(width):
         k += 1

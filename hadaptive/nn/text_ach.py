@@ -56,7 +56,7 @@ class AchIntermediate(nn.Module):
 
     @staticmethod
     def padding(mask_BL: Tensor) -> Padding:
-        """The padding of a batch, from its mask (1 where there is a word piece)."""
+        """Return the padding of a batch, from its mask (1 where there is a word piece)."""
         B, L = mask_BL.shape
         position_N = mask_BL.reshape(-1).nonzero()[:, 0]
         sentence_N = position_N // L
@@ -72,7 +72,7 @@ class AchIntermediate(nn.Module):
         return filled_M.view(*of.shape_BL, -1)
 
     def expand(self, x_NC: Tensor, of: Padding) -> Tensor:
-        """The expansion of word pieces [N, C] -> [N, C + k(k-1)/2]."""
+        """Return the expansion of word pieces [N, C] -> [N, C + k(k-1)/2]."""
         ach = self.expansion
         if isinstance(ach.pointwise, nn.Conv2d):
             x_NC = F.linear(x_NC, ach.pointwise.weight[:, :, 0, 0], ach.pointwise.bias)

@@ -14,14 +14,14 @@ OURS = ("hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l", "hadaptive_net_
 
 
 def _home(name: str) -> ModuleType:
-    """The module of one of our models, imported where one is made: it brings the operator's kernels with it."""
+    """Return the module of one of our models, imported where one is made: it brings the operator's kernels with it."""
     from hadaptive.nn import found, hadaptive_net
 
     return found if name == "hadaptive_net_found" else hadaptive_net
 
 
 def _source(name: str) -> str:
-    """Where a model comes from: "ours", "timm" or "torchvision". Raises ValueError for an unknown name."""
+    """Return where a model comes from: "ours", "timm" or "torchvision". Raises ValueError for an unknown name."""
     import timm
     from torchvision import models
 
@@ -37,7 +37,7 @@ def _source(name: str) -> str:
 
 
 def create_model(name: str, num_classes: int = 100, **options: Any) -> nn.Module:
-    """An untrained model, ours, else timm's, else torchvision's by that name: [B, 3, H, W] -> [B, num_classes].
+    """Return an untrained model, ours, else timm's, else torchvision's by that name: [B, 3, H, W] -> [B, num_classes].
 
     `options` go to the model's own constructor, save two. `retrofit`: which of its blocks ACH replaces, "paper" or the
     arguments of `hadaptive.nn.retrofit.retrofit`. `conv_bias=False`: no convolution has a bias, as in the paper's own
@@ -68,7 +68,7 @@ def create_model(name: str, num_classes: int = 100, **options: Any) -> nn.Module
 
 
 def reparameterize(model: nn.Module) -> nn.Module:
-    """A copy of the model in eval mode, parallel branches fused where it has them (MobileOne, GhostNetV3).
+    """Return a copy of the model in eval mode, parallel branches fused where it has them (MobileOne, GhostNetV3).
 
     Same function up to rounding, fewer parameters; a model without such branches comes back as a plain copy.
     """
@@ -79,7 +79,7 @@ def reparameterize(model: nn.Module) -> nn.Module:
 
 
 def min_image_size(name: str, **options: Any) -> int:
-    """The smallest square input, in pixels: exact for our models and GhostNetV3, 32 (five halvings) for the others.
+    """Return the smallest square input, in pixels: exact for our models and GhostNetV3, 32 (five halvings) otherwise.
 
     `options` as for `create_model`. Raises ValueError for an unknown name.
     """

@@ -69,7 +69,7 @@ def decode(encoded: Path, prepared: Path) -> None:
 
 
 def _encoded(path: Path) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """What a file needs to be written again, and its parts."""
+    """Return what a file needs to be written again, and its parts."""
     size = path.stat().st_size
     array = np.load(path, mmap_mode="r", allow_pickle=False) if path.suffix == ".npy" else None
     if array is None or array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] != 3 or max(array.shape) == 0:
@@ -85,7 +85,7 @@ def _firsts(array: NDArray[np.uint8]) -> range:
 
 
 def _across(shape: tuple[int, ...]) -> int:
-    """How many images of height and width `shape` a sheet holds."""
+    """Return how many images of height and width `shape` a sheet holds."""
     return max(1, SIDE // shape[0]) * max(1, SIDE // shape[1])
 
 

@@ -50,7 +50,7 @@ class Job:
 
 
 def jobs(study: Study, minutes: float) -> list[Job]:
-    """What of the study's scale is not on record yet and can be run there, in order."""
+    """Return what of the study's scale is not on record yet and can be run there, in order."""
     sources = {name: _sources(study, name) for name in study.claims.tables}
     awaited = Counter(name for claim in CLAIMS for name in set(_awaited(study, claim, sources)))
     latencies = [measure for measure in study.measures_of("latency") if not on_record(study, measure)]
@@ -69,7 +69,7 @@ def jobs(study: Study, minutes: float) -> list[Job]:
 
 
 def on_record(study: Study, executed: Executed) -> bool:
-    """Whether its record is there: with the project, or made with these settings and this code."""
+    """Return whether its record is there: with the project, or made with these settings and this code."""
     if executed.id in study.reference:
         return True
     record = find(executed.folder / "record.json")
@@ -79,18 +79,18 @@ def on_record(study: Study, executed: Executed) -> bool:
 
 
 def without_gpu(record: Record) -> bool:
-    """Whether a record says that there was no GPU to measure on."""
+    """Return whether a record says that there was no GPU to measure on."""
     return NO_GPU in (record.status, record.at("metrics", "gpu", "status"))
 
 
 def code_of(executed: Executed) -> str:
-    """Identity of the code that makes its result."""
+    """Return the identity of the code that makes its result."""
     assert isinstance(executed, Run | Measure)
     return code_id(*(trainer_code(executed) if isinstance(executed, Run) else measure_code(executed)))
 
 
 def _sources(study: Study, table: str) -> dict[str, str]:
-    """Where each column of a table is read."""
+    """Return where each column of a table is read."""
     frame = TABLES[table](study.claims.tables[table], Path("results"))[0]
     return {column.key: column.source for column in frame.columns}
 
@@ -123,7 +123,7 @@ def _kernel(measure: Measure, minutes: float) -> Job:
 
 
 def _latency(measure: Measure, study: Study) -> Iterator[Job]:
-    """The export of a model and its latency: what the rules `export` and `latency` run."""
+    """Yield the export of a model and its latency: what the rules `export` and `latency` run."""
     complexity = study.measures[measure.id.replace("latency/", "complexity/", 1)]
     files = tuple(f"{measure.folder.as_posix()}/{name}.onnx" for name in ("model", "plain"))
     exported = ("--onnx", files[0], "--plain", files[1])

@@ -103,7 +103,7 @@ def unpack(archive: Path, folder: Path) -> dict[str, Any]:
 
 
 def why_not(executed: Executed, path: Path, codes: dict[str, str | None]) -> str | None:
-    """Why the record at `path` cannot stand for what params.yaml and the code here ask for; None where it can."""
+    """Tell why the record at `path` cannot stand for what params.yaml and the code here ask for; None where it can."""
     record, here = find(path), find(executed.folder / RECORD)
     if isinstance(record, Damaged):
         return f"{record.reason}: {record.what}"

@@ -108,7 +108,7 @@ def copy_scripts(out: Path) -> None:
 
 
 def code() -> list[Path]:
-    """The files of the project that run there, relative to it: those that git knows or, outside a checkout, all."""
+    """List the project's files that run there, relative to it: those that git knows or, outside a checkout, all."""
     try:
         listed = subprocess.run(["git", "ls-files", "-z", *CODE], capture_output=True, text=True, check=True).stdout
         files = [Path(name) for name in listed.split("\0") if name]
@@ -121,7 +121,7 @@ def code() -> list[Path]:
 
 
 def _data(study: Study, todo: list[Job], out: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The encoded data sets, prepared first where they are not; and what cannot be packed, with the reason."""
+    """Return the encoded data sets, prepared first where they are not; and what cannot be packed, with the reason."""
     files, left_out = dict[str, list[Path]](), []
     for dataset in dict.fromkeys(job.dataset for job in todo if job.dataset):
         prepared = Path("data/prepared", dataset)
@@ -144,7 +144,7 @@ def _wheels(study: Study, todo: list[Job], settings: Settings, out: Path) -> lis
 
 
 def _carried(study: Study, todo: list[Job]) -> Iterator[Path]:
-    """What was made here already and trainings go on from: saved states, and records of searches."""
+    """Yield what was made here already and trainings go on from: saved states, and records of searches."""
     for job in todo:
         if job.dataset:
             run = study.runs[job.name.removeprefix("train ")]
@@ -154,7 +154,7 @@ def _carried(study: Study, todo: list[Job]) -> Iterator[Path]:
 
 
 def state_of(run: Run, code: str) -> Path:
-    """Where a training of this code, on the data prepared here, saves what it resumes from."""
+    """Return where a training of this code, on the data prepared here, saves what it resumes from."""
     key = run.key(sha256(Path("data/prepared", run.dataset, "manifest.json")), code)
     return Path("work", run.scale, run.id, key, "state.pt")
 

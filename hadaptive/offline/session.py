@@ -97,7 +97,7 @@ class Running:
         self.steps, self.total = steps, total
 
     def rate(self, since: float) -> float | None:
-        """Median steps per second since then; evaluations between steps do not count. None: too few were seen."""
+        """Return the median steps per second since then, without evaluations between steps. None: too few were seen."""
         rates = [rate for when, rate in self.rates if when >= since]
         return statistics.median(rates) if len(rates) >= 3 else None
 
@@ -251,7 +251,7 @@ class Session:
             self._ended(running, "saved", "ended before it could save; goes on from the state before")
 
     def _room(self) -> bool:
-        """Whether the GPUs' memory takes one more training like those that run."""
+        """Return whether the GPUs' memory takes one more training like those that run."""
         running = len(self.running)
         if not self.gpus or not running:
             return True
@@ -314,7 +314,7 @@ class Session:
             say(f"left out, as the archive holds {most_mib:g} MiB: {', '.join(left_out)}")
 
     def _files(self) -> list[Path]:
-        """What goes into the archive, what matters most first."""
+        """Return what goes into the archive, what matters most first."""
         made = [self.project / name for job in self.pack["jobs"] for name in job["makes"] if name.endswith(".json")]
         logs = [self.project / _log(job) for job in self.pack["jobs"]]
         keeps = [self.project / name for job in self.pack["jobs"] for name in job["keeps"]]
@@ -324,7 +324,7 @@ class Session:
 
 
 def _gpus(environment: dict[str, str]) -> list[str]:
-    """The GPUs to use: those that the environment names, as a scheduler does, otherwise all of this machine."""
+    """Return the GPUs to use: those that the environment names, as a scheduler does, otherwise all of this machine."""
     named = environment.get("HADAPTIVE_GPUS", environment.get("CUDA_VISIBLE_DEVICES"))
     if named is not None:
         return [part for part in named.split(",") if part]

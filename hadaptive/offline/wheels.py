@@ -30,7 +30,7 @@ TORCHVISION = 15  # torchvision 0.(n + 15) is the release for torch 2.n
 
 
 def installed_there(path: Path | None, torch: str) -> dict[str, str]:
-    """Versions by package on the other machine, from its `pip list --format=json` or `pip freeze`.
+    """Return the versions by package on the other machine, from its `pip list --format=json` or `pip freeze`.
 
     Without a file: what PyTorch of the pinned version requires, and no more. Raises UserError for any other file.
     """
@@ -79,7 +79,7 @@ def download(needed: Mapping[str, str], python: str, out: Path) -> list[Path]:
 
 
 def pinned(python: str) -> dict[str, str]:
-    """The versions that pyproject.toml pins for a Python."""
+    """Return the versions that pyproject.toml pins for a Python."""
     versions: dict[str, str] = {}
     for line in _project()["tool"]["uv"]["constraint-dependencies"]:
         requirement = Requirement(line)
@@ -99,7 +99,7 @@ def _environment(python: str) -> dict[str, str]:
 
 
 def _closure(roots: Iterable[str], there: Mapping[str, str], python: str | None = None) -> Iterator[str]:
-    """The roots and all they require, less what the other machine has in a version that every requirement takes."""
+    """Yield the roots and all they require, less what the other machine has in a version that fits."""
     named = map(Requirement, [*_project()["project"]["dependencies"], *_project()["dependency-groups"]["dev"]])
     least = {canonicalize_name(requirement.name): requirement for requirement in named}
     asked: dict[str, list[Requirement]] = {

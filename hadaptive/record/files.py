@@ -47,7 +47,7 @@ class RecordDamaged(UserError):
 
 
 def find(path: Path) -> Record | Damaged | Missing:
-    """The record at `path`, or what is wrong with it. Whoever reads many records reads them by this function.
+    """Return the record at `path`, or what is wrong with it. Whoever reads many records reads them by this function.
 
     An unchanged file is read and checked once per process.
     """
@@ -63,7 +63,7 @@ def find(path: Path) -> Record | Damaged | Missing:
 
 
 def read(path: Path) -> Record:
-    """The record at `path`. Raises RecordDamaged, and UserError where there is none."""
+    """Return the record at `path`. Raises RecordDamaged, and UserError where there is none."""
     match find(path):
         case Record() as record:
             return record
@@ -81,7 +81,7 @@ def envelope(
     environment: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """The fields of the record of a Run or measure: its settings, what was measured, the machine, and whatever `more`.
+    """Return the fields of the record of a Run or measure: its settings, what was measured, the machine, and `more`.
 
     `environment` is added to what every record says of the machine.
     """

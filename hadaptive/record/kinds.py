@@ -38,7 +38,7 @@ TRAININGS: dict[Task, type[TrainingRecord]] = {
 
 
 def kind_of(raw: Mapping[str, Any]) -> type[Record]:
-    """The type of a record with these fields. Raises ValueError for an unknown kind."""
+    """Return the type of a record with these fields. Raises ValueError for an unknown kind."""
     kind = raw.get("kind")
     if kind == "training":
         run = raw.get("run")

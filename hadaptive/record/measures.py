@@ -306,7 +306,7 @@ class Point(Part):
     ach: ExpandedAch
 
     def way(self, name: str) -> Expanded:
-        """One of pointwise, ghost and ach."""
+        """Return one of pointwise, ghost and ach."""
         return {"pointwise": self.pointwise, "ghost": self.ghost, "ach": self.ach}[name]
 
 

@@ -97,7 +97,7 @@ class Record(Part):
         return self._raw
 
     def at(self, *names: str) -> Any:
-        """The value at a path of names; None where there is nothing."""
+        """Return the value at a path of names; None where there is nothing."""
         value: Any = self._raw
         for name in names:
             value = value.get(name) if isinstance(value, Mapping) else None

@@ -27,7 +27,7 @@ Net = TypeVar("Net", bound=nn.Module)
 def search_ratio(
     space: Space, data: FilePath, *, image_size: int, threads: int, paths: int = 12, batch_size: int = 64
 ) -> dict[str, Any]:
-    """Time of a search step over that of plain steps, path by path.
+    """Return the time of a search step over that of plain steps, path by path.
 
     The search step is what `fit` does in one: the architecture's step on one path, then forward, backward, clipping and
     AdamW on another. The plain steps are of two models that have these two paths and nothing else: forward and backward
@@ -85,7 +85,7 @@ def search_ratio(
 
 
 def _alone(space: Space, path: Path, num_classes: int, device: torch.device) -> nn.Module:
-    """A model that has one path and nothing else."""
+    """Return a model that has one path and nothing else."""
     names = [layer.choose[place] for layer, place in zip(space.layers, path.places, strict=True)]
     return _placed(hadaptive_net_found(rows(space, names), num_classes=num_classes), device)
 
@@ -96,7 +96,7 @@ def _placed(model: Net, device: torch.device) -> Net:
 
 
 def _alternately(one: Callable[[], None], other: Callable[[], None], device: torch.device) -> tuple[float, float]:
-    """Median seconds of both after a warm-up, in turns, so that what else the machine does meets both."""
+    """Return the median seconds of both after a warm-up, in turns, so that what else the machine does meets both."""
     measured: tuple[list[float], list[float]] = ([], [])
     for turn in range(4):
         for step, times in zip((one, other), measured, strict=True):

@@ -21,7 +21,7 @@ class NothingFound(UserError):
 
 
 def settled(options: Mapping[str, Any], scale: str, results_root: Path = Path("results")) -> dict[str, Any]:
-    """The options with `rows` in them where `found_by` names searches; any other options as they are.
+    """Return the options with `rows` in them where `found_by` names searches; any other options as they are.
 
     The rows are those of the candidates whose confidence, averaged over the searches that finished, is highest: those
     in bold in the search's table. UserError where a search was not run, NothingFound where none has finished.

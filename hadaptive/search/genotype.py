@@ -13,7 +13,7 @@ Confidences = Mapping[str, Mapping[str, float]]  # layer's number -> candidate -
 
 
 def chosen(space: Space, confidences: Confidences) -> list[str]:
-    """The candidate of every layer: of a fixed one its own, of a searched one that of highest confidence.
+    """Return the candidate of every layer: of a fixed one its own, of a searched one that of highest confidence.
 
     Of equals the first named. Raises KeyError for a layer without confidences.
     """
@@ -25,7 +25,7 @@ def chosen(space: Space, confidences: Confidences) -> list[str]:
 
 
 def rows(space: Space, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of the model that has these candidates, blanks left out: `hadaptive_net_found`'s argument."""
+    """Return the rows of the model that has these candidates, blanks left out: `hadaptive_net_found`'s argument."""
     settled = [space.row(number, name) for number, name in enumerate(names)]
     return [row for row in settled if row["op"] != "blank"]
 
@@ -39,7 +39,7 @@ def mean(confidences: Sequence[Confidences]) -> dict[str, dict[str, float]]:
 
 
 def agreement(architectures: Sequence[Sequence[str]], layers: Sequence[int]) -> float:
-    """How often two seeds choose the same candidate, percent: mean over all pairs of seeds and the layers searched.
+    """Return how often two seeds choose the same candidate, percent: mean over pairs of seeds and searched layers.
 
     Raises ValueError below two seeds.
     """
@@ -50,5 +50,5 @@ def agreement(architectures: Sequence[Sequence[str]], layers: Sequence[int]) -> 
 
 
 def by_chance(space: Space) -> float:
-    """The agreement, percent, of choices made at random with equal chances."""
+    """Return the agreement, percent, of choices made at random with equal chances."""
     return 100 * statistics.fmean(1 / len(space.layers[number].choose) for number in space.searched())

@@ -51,7 +51,7 @@ class SearchBatches:
         return self.train.steps
 
     def epoch(self, number: int) -> Iterator[tuple[Inputs, Tensor]]:
-        """The same for the same epoch every time, as `fit` asks of batches."""
+        """Yield an epoch's batches, the same for the same epoch every time, as `fit` asks."""
         tau = temperature(number, self.recipe)
         held = itertools.chain.from_iterable(self.held_out.epoch(1000 * number + turn) for turn in itertools.count())
         for (x_BCHW, y_B), (held_x_BCHW, held_y_B) in zip(self.train.epoch(number), held, strict=False):
@@ -82,7 +82,7 @@ class Alternation:
         self.optimizer.zero_grad(set_to_none=True)
 
     def loss(self, model: nn.Module, inputs: Inputs, y_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy of the weight step's batch along a path of its own, and how many images it gets right."""
+        """Return mean cross-entropy of the weight step's batch along its own path, and how many images are correct."""
         assert isinstance(model, SuperNet)
         self.architecture_step(model, inputs.held_x_BCHW, inputs.held_y_B, inputs.tau)
         return self.precision.loss(partial(model, path=model.sample(inputs.tau, gated=False)), inputs.x_BCHW, y_B)

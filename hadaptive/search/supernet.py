@@ -53,11 +53,11 @@ class SuperNet(HadaptiveNet):
         cured(self)
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters but those of the architecture."""
+        """Return all parameters but those of the architecture."""
         return [parameter for parameter in self.parameters() if parameter is not self.logits_LC]
 
     def sample(self, tau: float, *, gated: bool) -> Path:
-        """A path by hard Gumbel-softmax: of every layer the candidate of highest logit + noise.
+        """Return a path by hard Gumbel-softmax: of every layer the candidate of highest logit + noise.
 
         `gated`: each chosen candidate's output is to be multiplied by a gate of value 1 that carries the gradient of
         its probability, softmax((logits + noise) / tau). Weights need none: the gate does not change them.
@@ -70,11 +70,11 @@ class SuperNet(HadaptiveNet):
         return Path(place_L.tolist(), 1 + (p_L - p_L.detach()))
 
     def preferred(self) -> Path:
-        """The path of highest confidence."""
+        """Return the path of highest confidence."""
         return Path(self._confidences_LC().argmax(1).tolist())
 
     def confidences(self) -> dict[str, dict[str, float]]:
-        """Percent by searched layer and candidate."""
+        """Return the percent by searched layer and candidate."""
         found_LC = (100 * self._confidences_LC()).tolist()
         return {
             str(number): dict(zip(self.space.layers[number].choose, found_LC[number], strict=False))

@@ -82,9 +82,8 @@ def optimisers(supernet: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Op
 
 
 def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
-    """What weights are trained on and what the architecture is: parts of the training set or, in the paper's protocol,
-    the whole of it and the test set.
-    """
+    """Return what weights and what the architecture are trained on: parts of the training set or, in the paper's
+    protocol, the whole of it and the test set."""
     recipe = run.recipe
     if recipe.protocol == "paper":
         test = open_batches(
@@ -107,7 +106,7 @@ def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
 
 
 def _state(supernet: SuperNet) -> dict[str, Any]:
-    """The confidences after an epoch, for the curve. Raises Diverged where one is not a number."""
+    """Return the confidences after an epoch, for the curve. Raises Diverged where one is not a number."""
     confidences = supernet.confidences()
     if not all(math.isfinite(value) for rivals in confidences.values() for value in rivals.values()):
         raise Diverged("an architecture parameter is not finite")

@@ -13,7 +13,7 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7 and, with their settings,
 
 
 def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = False) -> str:
-    """One line on the scale: data and recipe of some tasks, seeds, and how latency is measured."""
+    """Return one line on the scale: data and recipe of some tasks, seeds, and how latency is measured."""
     scale = selection.settings
     parts = []
     for name, task in selection.tasks.items():
@@ -32,7 +32,7 @@ def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: b
 
 
 def _differing(selection: Selection, task: ClassificationTask) -> str:
-    """The selected models whose recipe differs, by their settings; for example "; epochs 4: MobileOne-S0"."""
+    """Return the selected models whose recipe differs, by their settings; for example "; epochs 4: MobileOne-S0"."""
     models: dict[str, list[str]] = {}
     zoo = selection.params.zoo
     for model, own in filter(lambda item: selection.selects(item[0]), task.recipe_of.items()):
@@ -42,7 +42,7 @@ def _differing(selection: Selection, task: ClassificationTask) -> str:
 
 
 def about_search(selection: Selection) -> str:
-    """One line on how the scale searches, or why it does not."""
+    """Return one line on how the scale searches, or why it does not."""
     if selection.search is None:
         return selection.absent["search"]
     return _about_search(selection.search, len(selection.search_seeds))

@@ -36,11 +36,11 @@ class Experiments(Selection):
         return usable(self.params, self.executed)
 
     def find(self, run_id: str) -> Run:
-        """The Run of that id. UserError with the nearest id for an unknown one."""
+        """Return the Run of that id. UserError with the nearest id for an unknown one."""
         if run_id not in self.runs:
             raise UserError(f"no Run {run_id!r} at scale {self.scale}.{nearest(run_id, list(self.runs))}")
         return self.runs[run_id]
 
     def measures_of(self, kind: str) -> list[Measure]:
-        """The measures of a kind."""
+        """Return the measures of a kind."""
         return [measure for measure in self.measures.values() if measure.kind == kind]

@@ -13,7 +13,7 @@ from hadaptive.study.tables import table7, table9
 
 
 def figures(experiments: Experiments) -> dict[str, FigureSpec]:
-    """Every figure, by name."""
+    """Return every figure, by name."""
     (structure,), (expansions,) = experiments.measures_of("structure"), experiments.measures_of("expansions")
     layers = table9(experiments).about
     counted = f"one image of {expansions.settings['image_size']} px, counted on PyTorch modules"
@@ -35,7 +35,7 @@ def figures(experiments: Experiments) -> dict[str, FigureSpec]:
 
 
 def _figure(selection: Selection, name: str, about: str, *records: str) -> FigureSpec:
-    """A figure of what the scale's own data and settings give."""
+    """Return a figure of what the scale's own data and settings give."""
     return FigureSpec(
         figure=name, scale=selection.scale, demonstration=selection.stand_in, about=about, records=records
     )

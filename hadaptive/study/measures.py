@@ -28,12 +28,12 @@ Runs = Mapping[str, Run]  # trainings, by id
 
 
 def _complexity(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """Operations and parameters of every selected model."""
+    """Yield the operations and parameters of every selected model."""
     return _models(selection, "complexity", LATENCY_INPUT)
 
 
 def _latency(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """Latency of every selected model."""
+    """Yield the latency of every selected model."""
     return _models(selection, "latency", {**LATENCY_INPUT, **selection.settings.latency.model_dump()})
 
 
@@ -46,7 +46,7 @@ def _models(selection: Selection, kind: str, settings: dict[str, Any]) -> Iterat
 
 
 def _kernels(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """The GPU kernels: a model with each implementation (Table 4), and the operator over sizes (Figure 7)."""
+    """Yield the GPU kernels: a model with each implementation (Table 4), and the operator over sizes (Figure 7)."""
     scale = selection.settings
     options = selection.options(TABLE4_NET, _shown(selection, TABLE4_NET))
     timing = {"runs": scale.latency.runs, "warmup": scale.latency.warmup}
@@ -79,7 +79,7 @@ def _explain(selection: Selection, runs: Runs) -> Iterator[Measure]:
 
 
 def _structure(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """The layers of Table 9's model, in the variant that Table 7 shows."""
+    """Yield the layers of Table 9's model, in the variant that Table 7 shows."""
     variant = _shown(selection, TABLE9_NET)
     options = selection.options(TABLE9_NET, variant)
     yield ModelMeasure(
@@ -93,19 +93,19 @@ def _structure(selection: Selection, runs: Runs) -> Iterator[Measure]:
 
 
 def _expansions(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """Operations of pointwise convolution, Ghost module and ACH, for Figures 5 and 6."""
+    """Yield the operations of pointwise convolution, Ghost module and ACH, for Figures 5 and 6."""
     size = {"image_size": LATENCY_INPUT["image_size"]}
     yield Measure(scale=selection.scale, kind="expansions", settings={**FIGURE5, **FIGURE6, **size})
 
 
 def _shown(selection: Selection, model: str) -> str:
-    """The variant of a model that Table 7 shows."""
+    """Return the variant of a model that Table 7 shows."""
     zoo = selection.params.zoo
     return zoo[model].variant if model in zoo else "base"
 
 
 def _trained(runs: Runs, ids: list[str]) -> list[Classification]:
-    """The trainings of these ids; none unless there are all."""
+    """Return the trainings of these ids; none unless there are all."""
     trained = [run for run in map(runs.get, ids) if isinstance(run, Classification)]
     return trained if len(trained) == len(ids) else []
 
@@ -115,7 +115,7 @@ def _weights(run: Run) -> str:
 
 
 def _data(trained: list[Classification]) -> dict[str, Any]:
-    """The test set on which trained models are measured; nothing where there are none."""
+    """Return the test set on which trained models are measured; nothing where there are none."""
     if not trained:
         return {}
     return {"data": f"data/prepared/{trained[0].dataset}", "image_size": trained[0].recipe.image_size}
@@ -149,18 +149,18 @@ MEASURES = {
 
 
 def measures(selection: Selection, runs: Runs) -> Iterator[Measure]:
-    """Every measure of the chosen scale; `runs` are its trainings, some of whose models are measured."""
+    """Yield every measure of the chosen scale; `runs` are its trainings, some of whose models are measured."""
     for kind in MEASURES.values():
         yield from kind.derive(selection, runs)
 
 
 def parse(text: str) -> Measure:
-    """The measure of that JSON, as `Measure.dumps` writes it."""
+    """Return the measure of that JSON, as `Measure.dumps` writes it."""
     return MEASURES[json.loads(text)["kind"]].model.model_validate_json(text)
 
 
 def inputs(measure: Measure) -> list[str]:
-    """Files that a measure reads: an image (unless a dependency holds it), data, checkpoints, records of searches."""
+    """List the files that a measure reads: an image (unless a dependency holds it), data, checkpoints, searches."""
     settings = measure.settings
     image = [] if settings.get("image", EMBEDDED).startswith(EMBEDDED) else [settings["image"]]
     trained = [*settings.get("nets", ()), *settings.get("variants", {}).values()]
@@ -170,7 +170,7 @@ def inputs(measure: Measure) -> list[str]:
 
 
 def measure_code(measure: Measure) -> tuple[str, ...]:
-    """Modules whose code makes the result of a measure."""
+    """Return the modules whose code makes the result of a measure."""
     kind = MEASURES[measure.kind]
     if isinstance(measure, ModelMeasure):
         ours = code_of(measure.model, measure.options)

@@ -49,7 +49,7 @@ def keep(params: Params, executed: Iterable[Executed], root: Path = Path("result
 
 
 def same_settings(executed: Executed, record: Record | Damaged | Missing) -> bool:
-    """Whether a record was made with the settings that are asked for."""
+    """Return whether a record was made with the settings that are asked for."""
     if not isinstance(record, Record):
         return False
     asked: dict[str, object] = json.loads(executed.dumps())
@@ -60,5 +60,5 @@ def same_settings(executed: Executed, record: Record | Damaged | Missing) -> boo
 
 
 def _found_by(executed: Executed) -> list[str]:
-    """The searches whose model it is of."""
+    """Return the searches whose model it is of."""
     return list(getattr(executed, "options", {}).get("found_by", ()))

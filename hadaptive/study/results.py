@@ -27,7 +27,7 @@ def results(scale: str | None = None) -> pd.DataFrame:
 
 
 def table(study: Study, root: Path = Path("results")) -> pd.DataFrame:
-    """The metrics of every Run and measure of a study; one that was not run is a row that says so."""
+    """Return the metrics of every Run and measure of a study; one that was not run is a row that says so."""
     only = study.params.takes == "only"
     paths = {
         run.id: (root / REFERENCE if only or run.id in study.reference else root) / study.scale / run.id / RECORD

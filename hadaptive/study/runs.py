@@ -15,7 +15,7 @@ from hadaptive.tasks import SEARCH, TASKS
 
 
 def trainings(selection: Selection) -> Iterator[Run]:
-    """Every training of the chosen scale. Tasks whose data cannot be had are left out (see `Selection.absent`)."""
+    """Yield every training of the chosen scale. Tasks whose data are absent are left out (see `Selection.absent`)."""
     for name, settings in selection.tasks.items():
         task = TASKS[name]
         if name in selection.absent or task is SEARCH:
@@ -36,12 +36,12 @@ def trainings(selection: Selection) -> Iterator[Run]:
 
 
 def depends_on(executed: Run | ModelMeasure) -> list[str]:
-    """Records that must be there before a Run or a measurement can start, besides its data."""
+    """Return the records that must be there before a Run or a measurement can start, besides its data."""
     return [f"results/{executed.scale}/{search}/record.json" for search in executed.options.get("found_by", ())]
 
 
 def code_of(model: str, options: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """Modules that make a model besides the zoo: only ours and retrofits have some, so ACH retrains no baseline."""
+    """List modules besides the zoo that make a model: ours and retrofits have some, so ACH retrains no baseline."""
     ours = ("hadaptive.nn.hadaptive_net",) if model.startswith("hadaptive_net") else ()
     ours = ("hadaptive.nn.found",) if model == FOUND else ours
     if (options or {}).get("feed_forward") == "ach":
@@ -50,7 +50,7 @@ def code_of(model: str, options: Mapping[str, Any] | None = None) -> tuple[str, 
 
 
 def trainer_code(run: Run) -> tuple[str, ...]:
-    """Modules whose code makes the result of a Run."""
+    """Return the modules whose code makes the result of a Run."""
     recipe = getattr(run, "recipe", None)  # of detection and text has no such option
     released = ("hadaptive.train.as_released",) if getattr(recipe, "as_released", False) else ()
     return (TASKS[run.task].trainer, *code_of(run.model, run.options), *released)

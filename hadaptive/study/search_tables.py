@@ -17,12 +17,12 @@ OVER = {"ghost": "Ghost conf.", "ach": "ACH conf."}  # as the paper heads them
 
 
 def search_tables(selection: Selection) -> dict[str, TableSpec]:
-    """A table of confidences for each space, under the space's name."""
+    """Return a table of confidences for each space, under the space's name."""
     return {name: _table(selection, name, space) for name, space in selection.params.search.items()}
 
 
 def found_table(selection: Selection) -> TableSpec:
-    """The models found beside the published S."""
+    """Return the models found beside the published S."""
     variant = selection.params.zoo[S].variant if S in selection.params.zoo else "dysoft"
     absent = None if (S, variant) in selection.image_pairs else f"{S}/{variant} is not in params.yaml"
     columns = ("params_m", "flops_m", "top1", "top1_best_on_test")
@@ -74,7 +74,7 @@ def _table(selection: Selection, name: str, space: Space) -> TableSpec:
 
 
 def _heads(space: Space) -> tuple[Head, ...]:
-    """A column a candidate; those of one operator share a title where there are several."""
+    """Return a column a candidate; those of one operator share a title where there are several."""
     names = space.in_search()
     ops = [space.candidates[name].op for name in names]
     heads = []

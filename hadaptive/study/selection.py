@@ -39,11 +39,11 @@ class Selection:
         return None if self.params.models == "all" else tuple(self.params.models)
 
     def selects(self, model: str) -> bool:
-        """Whether `models` of params.yaml lets a model run."""
+        """Return whether `models` of params.yaml lets a model run."""
         return self.selected is None or model in self.selected
 
     def seeds(self, model: str) -> list[int]:
-        """The seeds a model is trained with."""
+        """Return the seeds a model is trained with."""
         return self.settings.seeds_of.get(model, self.settings.seeds)
 
     def options(self, model: str, variant: str) -> dict[str, object]:
@@ -77,7 +77,7 @@ class Selection:
         return [pair for pair in self.image_pairs if self.selects(pair[0])] + list(searched)
 
     def trained_on(self, task: Task) -> list[Pair]:
-        """The selected models that are trained on a task."""
+        """Return the selected models that are trained on a task."""
         if task is DETECTION:
             pairs = [(model, entry.variant) for model, entry in self.params.detection.items()]
         elif task is TEXT:

@@ -115,7 +115,7 @@ class Study(Experiments):
         return [*records, *checkpoints, *exported, f"results/{self.scale}/curves.csv", *self.metric_files]
 
     def _with_reference(self, spec: Spec) -> Spec:
-        """The spec, told which of its records came with the project."""
+        """Return the spec, told which of its records came with the project."""
         only = self.params.takes == "only"
         needed = record_ids_needed(spec)
         came = tuple(path for path in needed if path in self.reference)
@@ -128,7 +128,7 @@ class Study(Experiments):
 
 
 def _came(came: int, needed: int, only: bool) -> str:
-    """How many of the records came with the project, in words."""
+    """Return how many of the records came with the project, in words."""
     every = "all records" if needed > 1 else "its record"
     which = every if came == needed else f"{came} of {needed} records"
     return f"{which} came with the project{', the rest was not run' * (only and came < needed)}"

@@ -23,7 +23,7 @@ IMPLEMENTATIONS = {  # of ACH: the paper's three, as it names them, and ours
 
 
 def tables(experiments: Experiments) -> dict[str, TableSpec]:
-    """Every table, by name."""
+    """Return every table, by name."""
     own = (table4(experiments), table6(experiments), table7(experiments), table9(experiments))
     grids = (grid(experiments, name, layout) for name, layout in LAYOUTS.items())
     fixed = {table.table: table for table in (*own, *grids, found_table(experiments))}
@@ -70,7 +70,7 @@ def table6(selection: Selection) -> TableSpec:
 
 
 def table7(selection: Selection) -> TableSpec:
-    """The models of the zoo that have a group."""
+    """Return the models of the zoo that have a group."""
     zoo = sorted(selection.params.zoo.items(), key=lambda item: item[1].group or 0)
     return TableSpec(
         table="table7",
@@ -96,7 +96,7 @@ def table9(experiments: Experiments) -> TableSpec:
 
 
 def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
-    """A table of `layouts`: its rows with a reason where params.yaml lacks one."""
+    """Return a table of `layouts`: its rows with a reason where params.yaml lacks one."""
     known = {*selection.image_pairs, *selection.text_pairs}
     rows = [
         row
@@ -119,7 +119,7 @@ def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
 
 
 def _source(sources: dict[str, Source], name: str, layout: Layout) -> Source:
-    """A source of a layout; one of its `others` reads other variants from the folder of the source it names."""
+    """Return a source of a layout; one of its `others` reads other variants from the folder of the source it names."""
     if name not in layout.others:
         return sources[name]
     folder = layout.others[name]

@@ -47,7 +47,7 @@ class LateTemperature(Temperature):
 
     @classmethod
     def of(cls, other: Temperature) -> LateTemperature:
-        """The same temperature, in the same state."""
+        """Return the same temperature, in the same state."""
         late = cls(other.relative_step)
         late.load_state_dict(other.state_dict())
         return late

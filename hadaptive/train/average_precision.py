@@ -37,7 +37,7 @@ class GroundTruth:
 def evaluate(
     detections: Sequence[Detections], ground_truth: Sequence[GroundTruth], num_classes: int
 ) -> dict[str, float | int | None]:
-    """Metrics of detections over all images, in percent.
+    """Return the metrics of detections over all images, in percent.
 
     `map`: COCO's mAP@[.5:.95], average precision averaged over IoU thresholds 0.5, 0.55, ... 0.95 and over the classes
     that have objects, of at most 100 detections an image; `map_50`, `map_75`: at one threshold. None without objects.
@@ -106,7 +106,7 @@ def _truth(ground_truth: Sequence[GroundTruth], num_classes: int) -> Any:
 
 
 def _percent(precision: NDArray[np.float64]) -> float | None:
-    """Mean of the precisions that exist: COCO writes -1 where a class has no object."""
+    """Return the mean of the precisions that exist: COCO writes -1 where a class has no object."""
     known = precision[precision > -1]
     return 100 * float(known.mean()) if known.size else None
 

@@ -37,7 +37,7 @@ def save(path: Path, state: dict[str, Any], *, keep_previous: bool = False) -> N
 
 
 def previous(path: Path) -> Path:
-    """Where `save` keeps the checkpoint before this one."""
+    """Return where `save` keeps the checkpoint before this one."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
@@ -73,7 +73,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 def newest(
     path: Path, device: torch.device | str = "cpu", mismatch: Callable[[Any], str | None] = lambda state: None
 ) -> dict[str, Any] | None:
-    """The state to resume from: at `path`, else the one before it, else None. A damaged one is named and left.
+    """Return the state to resume from: at `path`, else the one before it, else None. A damaged one is named and left.
 
     `mismatch` returns why a state cannot be resumed from, None where it can; one that cannot counts as damaged.
     """
@@ -112,7 +112,7 @@ def fill(model: nn.Module, path: Path) -> None:
 
 
 def rng_state(device: torch.device) -> dict[str, Any]:
-    """State of every generator a model may draw from (noise, dropout): Python's, PyTorch's, the device's."""
+    """Return state of every generator a model may draw from (noise, dropout): Python's, PyTorch's, the device's."""
     state: dict[str, Any] = {"python": random.getstate(), "torch": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
@@ -129,5 +129,5 @@ def restore_rng(state: dict[str, Any], device: torch.device) -> None:
 
 
 def weights(model: nn.Module) -> dict[str, Any]:
-    """A copy of the model's state on the CPU, contiguous, so that equal weights are equal bytes."""
+    """Return a copy of the model's state on the CPU, contiguous, so that equal weights are equal bytes."""
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in model.state_dict().items()}

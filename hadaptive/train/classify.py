@@ -61,7 +61,7 @@ def layout(recipe: Recipe) -> torch.memory_format:
 
 
 def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
-    """The training and the test set of the prepared data, in batches as the recipe says."""
+    """Return the training and the test set of the prepared data, in batches as the recipe says."""
     recipe = run.recipe
     common: dict[str, Any] = {
         "image_size": recipe.image_size,
@@ -84,7 +84,7 @@ def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
 
 
 def accuracies(history: History) -> dict[str, Any]:
-    """What a training reached: after its last epoch, and at the epoch that is best on test."""
+    """Return what a training reached: after its last epoch, and at the epoch that is best on test."""
     end, top = history.last_entry(), history.best_entry()
     return {
         "top1_last": end.get("test_top1"),
@@ -97,7 +97,7 @@ def accuracies(history: History) -> dict[str, Any]:
 
 
 def build(run: Classification, num_classes: int) -> nn.Module:
-    """The Run's model, its batch normalization as the recipe says.
+    """Return the Run's model, its batch normalization as the recipe says.
 
     Raises UserError for an unknown model or option, and for images smaller than the model takes.
     """
@@ -148,7 +148,7 @@ class Precision:
         return logits_BK.float()
 
     def loss(self, model: Callable[[Tensor], Tensor], x_BCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy of the batch, and how many images it gets right."""
+        """Return the mean cross-entropy of the batch, and how many images it gets right."""
         logits_BK = self._forward(model, x_BCHW)
         return F.cross_entropy(logits_BK, y_B), (logits_BK.detach().argmax(1) == y_B).sum()
 
@@ -181,6 +181,6 @@ class Precision:
 
 
 def temperatures(model: nn.Module) -> dict[str, Any]:
-    """Temperature of every ACH (Algorithm 1), by module; empty for other models."""
+    """Return the temperature of every ACH (Algorithm 1), by module; empty for other models."""
     taus = {name.removesuffix(".tau"): value.item() for name, value in model.named_buffers() if name.endswith(".tau")}
     return {"tau": taus} if taus else {}

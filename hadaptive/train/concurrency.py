@@ -74,7 +74,7 @@ def concurrency_ratios(
 
 
 def summary(turns: Mapping[int, Sequence[float]]) -> list[dict[str, float]]:
-    """A row for each number of processes: images/s of all together, and over one alone in the same round (medians)."""
+    """Return a row per number of processes: images/s together, and over one alone in the same round (medians)."""
     return [
         {
             "processes": n,

@@ -105,7 +105,7 @@ def train(run: Detection, job: Job) -> Outcome:
 
 
 def build(run: Detection, num_classes: int) -> FocalSSD:
-    """The Run's detector. UserError for a model or option that is not known or gives no feature maps."""
+    """Return the Run's detector. UserError for a model or option that is not known or gives no feature maps."""
     recipe = run.recipe
     try:
         backbone = feature_maps(run.model, **run.options)
@@ -115,7 +115,7 @@ def build(run: Detection, num_classes: int) -> FocalSSD:
 
 
 def multiply_accumulates(model: FocalSSD, image_size: int) -> int:
-    """Multiply-accumulates of convolutions for one image: backbone (in training form), extra layers, head."""
+    """Count multiply-accumulates of convolutions for one image: backbone (in training form), extra layers, head."""
     training = model.training
     with torch.no_grad(), FlopCounterMode(display=False) as count:
         model.eval().raw(torch.zeros(1, 3, image_size, image_size))
@@ -146,7 +146,7 @@ class Detector:
         return [output | {"boxes": output["boxes"].float() / scale_4} for output in moved]
 
     def evaluate(self, model: nn.Module, test: DetectionBatches, name: str) -> dict[str, Any]:
-        """The metrics of `average_precision.evaluate` over all images, named `<name>_map` and so on."""
+        """Return the metrics of `average_precision.evaluate` over all images, named `<name>_map` and so on."""
         model.eval()
         known, detections, ground_truth = test.dataset.known, [], []
         for x_BCHW, targets in test.epoch(0):
@@ -162,7 +162,7 @@ class Detector:
         return {f"{name}_{metric}": value for metric, value in metrics.items()}
 
     def samples(self, model: nn.Module, test: DetectionBatches) -> list[dict[str, Any]]:
-        """The best detections on the first images of the test set, and their objects, for a picture of them."""
+        """Return the best detections on the first images of the test set, and their objects, for a picture of them."""
         model.eval()
         known, kept = test.dataset.known, []
         for x_BCHW, targets in test.epoch(0):

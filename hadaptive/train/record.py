@@ -93,7 +93,7 @@ def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None
 
 
 def micro_batches(history: History) -> dict[str, Any] | None:
-    """Where memory was too small for a batch: from which epoch on how many examples went through the model at once."""
+    """Return from which epoch on how many examples went through the model at once, where memory was too small."""
     if not history.micro_batches:
         return None
     note = "out of memory; steps are of the recipe's batch, batch normalisation's statistics are those of a part of it"
@@ -106,7 +106,7 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Most memory in use so far, bytes: allocated on a GPU, resident in the process on a CPU."""
+    """Return the most memory in use so far, bytes: allocated on a GPU, resident in the process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -6,7 +6,7 @@ import math
 
 
 def cosine(step: int, steps: int, *, peak: float, warmup: float, floor: float = 0.0) -> float:
-    """Learning rate of optimiser step `step` (0-based) out of `steps`.
+    """Return the learning rate of optimiser step `step` (0-based) out of `steps`.
 
     The first `warmup` part of the steps rises linearly and reaches `peak` at its end; the cosine then falls from `peak`
     towards `floor`, which it would reach one step after the last.

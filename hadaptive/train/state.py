@@ -30,11 +30,11 @@ class History:
     outcomes: dict[str, Any] | None = None  # which test examples were right after the last finished epoch
 
     def last_entry(self) -> dict[str, Any]:
-        """The last finished epoch's entry, empty if none finished."""
+        """Return the last finished epoch's entry, empty if none finished."""
         return self.curve[-1] if self.curve else {}
 
     def best_entry(self) -> dict[str, Any]:
-        """The best epoch's entry, empty if none finished."""
+        """Return the best epoch's entry, empty if none finished."""
         return self.curve[self.best_epoch - 1] if self.best_epoch else {}
 
 
@@ -69,7 +69,7 @@ class State:
         return {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
 
     def new_epoch(self) -> EpochProgress:
-        """An epoch of which nothing is done yet."""
+        """Return an epoch of which nothing is done yet."""
         zero = torch.zeros((), device=self.device)
         return EpochProgress(zero.clone(), zero.clone())
 
@@ -90,7 +90,7 @@ class State:
         return self._own_progress([EpochProgress(**progress) for progress in state["progress"]])
 
     def _mismatch(self, state: Any) -> str | None:
-        """Why a saved state cannot be this training's, None where it can."""
+        """Return why a saved state cannot be this training's, None where it can."""
         needed = {*self._start, "history"}
         if not isinstance(state, dict):
             return f"it holds {type(state).__name__}"

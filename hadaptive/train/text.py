@@ -59,7 +59,7 @@ def train(run: Text, job: Job) -> Outcome:
 
 
 def build(run: Text, batches: TokenBatches) -> TextClassifier:
-    """The Run's model for the data's vocabulary and classes. UserError, naming the Run, where it cannot be built."""
+    """Build the Run's model for the data's vocabulary and classes. UserError, naming the Run, where it cannot."""
     vocabulary, recipe = batches.manifest["vocabulary"], run.recipe
     try:
         return TextClassifier(
@@ -76,7 +76,7 @@ def build(run: Text, batches: TokenBatches) -> TextClassifier:
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The parameters in two groups: matrices with weight decay, biases and normalisations without."""
+    """Return the parameters in two groups: matrices with weight decay, biases and normalisations without."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
@@ -85,26 +85,26 @@ def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def decay(step: int, steps: int, *, peak: float, warmup: float) -> float:
-    """Learning rate of optimiser step `step` (0-based) out of `steps`: linear to `peak`, then linear towards 0."""
+    """Return the learning rate of step `step` (0-based) out of `steps`: linear to `peak`, then linear towards 0."""
     rising = round(warmup * steps)
     return peak * (step + 1) / rising if step < rising else peak * (steps - step) / (steps - rising)
 
 
 def loss(model: nn.Module, x: Tokens, y_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy of the batch, and how many examples it gets right."""
+    """Return the mean cross-entropy of the batch, and how many examples it gets right."""
     mean, right_B = _answers(model, x, y_B)
     return mean, right_B.sum()
 
 
 def _answers(model: nn.Module, x: Tokens, y_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy of the batch, and which examples it gets right."""
+    """Return the mean cross-entropy of the batch, and which examples it gets right."""
     logits_BK = model(x.pieces_BL, x.second_BL, x.mask_BL)
     return F.cross_entropy(logits_BK, y_B), logits_BK.detach().argmax(1) == y_B
 
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, test: TokenBatches) -> dict[str, Any]:
-    """Loss and accuracy (percent) over all test examples, which of them were right (`outcomes`), temperatures of ACH.
+    """Return loss and accuracy (percent) over all test examples, which were right (`outcomes`), temperatures of ACH.
 
     A loss that is not finite is recorded as null.
     """

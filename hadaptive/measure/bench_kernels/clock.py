@@ -36,14 +36,14 @@ class CpuClock:
     device = torch.device("cpu")
 
     def time_us(self, case: Case) -> float:
-        """Microseconds of one call."""
+        """Return the microseconds of one call."""
         arguments = () if case.before is None else (case.before(),)
         start = time.perf_counter_ns()
         case.call(*arguments)
         return (time.perf_counter_ns() - start) / 1e3
 
     def extras(self, case: Case) -> dict[str, Any]:
-        """What else there is to say of a case: on the CPU nothing."""
+        """Return further measurements of a case: on the CPU none."""
         return {}
 
 
@@ -67,7 +67,7 @@ class GpuClock:
         return float(start.elapsed_time(end) * 1e3)
 
     def time_us(self, case: Case) -> float:
-        """Microseconds of one call with a cold L2 cache; the launches hide behind the writes that empty it."""
+        """Time one call with a cold L2 cache, in microseconds; the launches hide behind the writes that empty it."""
         arguments = () if case.before is None else (case.before(),)
         torch.cuda.synchronize()
         for _ in range(2):
@@ -75,12 +75,12 @@ class GpuClock:
         return self._between_events_us(lambda: case.call(*arguments))
 
     def idle_us(self, call: Callable[[], Any]) -> float:
-        """Microseconds of one call on an idle device, so that launches count."""
+        """Return the microseconds of one call on an idle device, so that launches count."""
         torch.cuda.synchronize()
         return self._between_events_us(call)
 
     def captured(self, call: Callable[[], Any], times: int = 1) -> torch.cuda.CUDAGraph:
-        """A CUDA graph of `times` calls in a row."""
+        """Return a CUDA graph of `times` calls in a row."""
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # capture wants a run on a stream of its own before
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -94,20 +94,20 @@ class GpuClock:
         return graph
 
     def graph_us(self, call: Callable[[], Any], times: int = 10, replays: int = 9) -> float:
-        """Microseconds of one call out of `times` in one CUDA graph, median of `replays`: no launches, warm cache."""
+        """Return the microseconds of one of `times` calls in a CUDA graph, median of `replays`: warm cache."""
         graph = self.captured(call, times)
         graph.replay()
         return statistics.median(self.idle_us(graph.replay) for _ in range(replays)) / times
 
     def launches(self, call: Callable[[], Any]) -> int:
-        """Kernels, copies and fills that one call asks of the device."""
+        """Return kernels, copies and fills that one call asks of the device."""
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
             call()
             torch.cuda.synchronize()
         return sum(event.device_type == DeviceType.CUDA for event in profile.events())
 
     def peak_bytes(self, call: Callable[[], Any]) -> int:
-        """Device memory that one call needs at most beyond what is there before."""
+        """Return device memory that one call needs at most beyond what is there before."""
         torch.cuda.synchronize()
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
@@ -128,7 +128,7 @@ Clock = CpuClock | GpuClock
 
 
 def why(error: Exception) -> str:
-    """A failure in one line, for a record."""
+    """Return a failure in one line, for a record."""
     if isinstance(error, torch.cuda.OutOfMemoryError):
         torch.cuda.empty_cache()
         return "out of memory"
@@ -137,7 +137,7 @@ def why(error: Exception) -> str:
 
 
 def attempt(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a call returns, or {"status": why not}: one way that fails must not cost the others their numbers."""
+    """Return a call's result, or {"status": why not}: one way that fails must not cost the others their numbers."""
     try:
         return call(*arguments)
     except Exception as error:
@@ -147,7 +147,7 @@ def attempt(call: Callable[..., Any], *arguments: Any) -> Any:
 def side_by_side(
     cases: Mapping[str, Case], time_us: Callable[[Case], float], rounds: int, base: str = "native"
 ) -> dict[str, dict[str, Any]]:
-    """Time of each case, in rounds that take one of each in turn, so that what else the machine does meets all alike.
+    """Time each case, in rounds that take one of each in turn, so that what else the machine does meets all alike.
 
     For each: status "done" or the reason, median, quartiles, and `times_faster` than `base`: the median over the rounds
     of the ratio within a round.
@@ -173,7 +173,7 @@ def _warm(case: Case) -> None:
 
 
 def copy_gb_per_s(clock: Clock, size: int, rounds: int = 15) -> float:
-    """Bandwidth of copying `size` bytes within memory: bytes read and written a nanosecond, median."""
+    """Return the bandwidth of copying `size` bytes within memory: bytes read and written a nanosecond, median."""
     source = torch.ones(size // 4, device=clock.device)
     target = torch.empty_like(source)
     case = Case(lambda: target.copy_(source))

@@ -65,7 +65,7 @@ class Problem:
     layout: str
 
     def bytes_moved(self) -> int:
-        """The least a pass must move: x in and y out; in the backward pass dy and the k channels in, dx out."""
+        """Return the least a pass must move: x in and y out; in the backward pass dy and the k channels in, dx out."""
         s, element = self.shape, DTYPES[self.dtype].itemsize
         pixels = self.batch * s.size**2 * element
         forward, backward = 2 * s.channels + s.pairs, 2 * s.channels + s.pairs + s.k
@@ -96,7 +96,7 @@ class Problem:
         return {**grads, "idx": normal(self.batch, s.channels).topk(s.k).indices, "dy": dy_BCHW}
 
     def case(self, given: dict[str, Tensor], implementation: str, compiled: bool = False) -> Case:
-        """One implementation of this problem."""
+        """Return one implementation of this problem."""
 
         def expand() -> Tensor:
             return kernels.expand(
@@ -121,7 +121,7 @@ class Problem:
 
 
 def problems(shapes: Iterable[Shape], what: str, batches: Iterable[int], dtypes: Iterable[str]) -> Iterator[Problem]:
-    """Every combination, the most telling first: a phase that is cut off has them."""
+    """Yield every combination, the most telling first: a phase that is cut off has them."""
     shapes, dtypes = list(shapes), list(dtypes)
     for batch in batches:
         for layout in LAYOUTS:
@@ -133,7 +133,7 @@ def problems(shapes: Iterable[Shape], what: str, batches: Iterable[int], dtypes:
 def measured(
     clock: Clock, problems: Iterable[Problem], ways: Mapping[str, tuple[str, bool]], copy_gb_per_s: float, rounds: int
 ) -> Iterator[dict[str, Any]]:
-    """A row a problem. `ways`: name -> (implementation, whether it is compiled); "native" is among them."""
+    """Yield a row a problem. `ways`: name -> (implementation, whether it is compiled); "native" is among them."""
     for problem in problems:
         torch.compiler.reset()  # or the compiler would give up after a few shapes of one function
         given = problem.inputs(clock.device)

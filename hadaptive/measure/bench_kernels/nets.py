@@ -23,7 +23,7 @@ IMPLEMENTATIONS = ("native", "direct_indexing", "parity_balanced", "fused")
 def build(
     net: str, implementation: str, *, num_classes: int = 100, options: Mapping[str, Any] | None = None
 ) -> nn.Module:
-    """A model with random weights from seed 0, the same for each implementation."""
+    """Return a model with random weights from seed 0, the same for each implementation."""
     torch.manual_seed(0)
     return create_model(net, num_classes, **(options or {}), implementation=implementation)
 
@@ -31,7 +31,7 @@ def build(
 def deployed(
     model: nn.Module, device: torch.device, image_size: int, layout: str = "nchw"
 ) -> tuple[nn.Module, torch.Tensor]:
-    """The model's inference form in float32, and one image."""
+    """Return the model's inference form in float32, and one image."""
     image = torch.randn(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
     image = image.to(device).contiguous(memory_format=LAYOUTS[layout])
     return inference_form(model, device).to(memory_format=LAYOUTS[layout]), image

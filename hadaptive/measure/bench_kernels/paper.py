@@ -23,7 +23,7 @@ CALLS = 10  # in one CUDA graph
 
 
 def record(measure: NamedMeasure, *, gpu: bool, limit_s: float = math.inf) -> dict[str, Any]:
-    """The record of a kernel measurement; without a GPU its status says so and there are no metrics."""
+    """Return the record of a kernel measurement; without a GPU its status says so and there are no metrics."""
     metrics: dict[str, Any] = {}
     if gpu:
         clock = GpuClock()
@@ -33,7 +33,7 @@ def record(measure: NamedMeasure, *, gpu: bool, limit_s: float = math.inf) -> di
 
 
 def table4(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf) -> dict[str, Any]:
-    """Latency of one image with each implementation, all in one process: float32, NCHW, eager and as a CUDA graph.
+    """Measure one image with each implementation, all in one process: float32, NCHW, eager and as a CUDA graph.
 
     An implementation that has not begun when `limit_s` is over says so.
     """
@@ -70,7 +70,7 @@ def figure7(clock: GpuClock, settings: dict[str, Any], limit_s: float = math.inf
 
 
 def cell(clock: GpuClock, batch: int, channels: int, size: int, runs: int) -> dict[str, Any]:
-    """Median and interquartile range of the microseconds of each scheme on [batch, channels, size, size], in turn."""
+    """Return median and interquartile range (microseconds) of each scheme on [batch, channels, size, size]."""
     x_BCHW = torch.randn(batch, channels, size, size, device=clock.device)
     idx_BK = torch.arange(channels, device=clock.device).repeat(batch, 1)
     graphs = {
