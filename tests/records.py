@@ -19,8 +19,15 @@ def completed(fields: dict[str, Any]) -> dict[str, Any]:
         named = dict(zip(("model", "variant"), rest, strict=True)) if len(rest) == 2 else {}
         return {"schema": 1, "status": "done", "kind": first, **named, **fields}
     *model, variant, seed = rest
-    run = {"task": first, "model": model[0] if model else "hadaptive_net", "variant": variant, "dataset": "digits",
-           "seed": int(seed.removeprefix("seed")), "options": {}, "recipe": {}}  # fmt: skip
+    run = {
+        "task": first,
+        "model": model[0] if model else "hadaptive_net",
+        "variant": variant,
+        "dataset": "digits",
+        "seed": int(seed.removeprefix("seed")),
+        "options": {},
+        "recipe": {},
+    }
     return {"schema": 1, "status": "done", "kind": "training", **fields, "run": {**run, **fields.get("run", {})}}
 
 

@@ -15,9 +15,17 @@ RUN = Classification(
     scale="demo", task="cifar100", model="starnet_s1", variant="base", dataset="digits", recipe=Recipe(), seed=2
 )
 SEARCH = Search.model_validate(
-    {"scale": "demo", "task": "search", "model": "hadaptive_net", "variant": "small", "dataset": "digits", "seed": 0,
-     "space": SMALL, "recipe": SearchRecipe().model_dump()}
-)  # fmt: skip
+    {
+        "scale": "demo",
+        "task": "search",
+        "model": "hadaptive_net",
+        "variant": "small",
+        "dataset": "digits",
+        "seed": 0,
+        "space": SMALL,
+        "recipe": SearchRecipe().model_dump(),
+    }
+)
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 CACHES = (
-    identity._tree, identity._imports, identity._text, identity.closure, identity.code_id, identity.file_id,
-)  # fmt: skip
+    identity._tree,
+    identity._imports,
+    identity._text,
+    identity.closure,
+    identity.code_id,
+    identity.file_id,
+)
 BASE = {
     "p/__init__.py": "",
     "p/train.py": "from p.net import f\nfrom . import loop\n\n\ndef train(x):\n    return f(x) + loop.g(x)\n",

@@ -31,11 +31,20 @@ def a_run(model: str = "net", task: str = "cifar100", **recipe: Any) -> Classifi
 
 
 def put(root: Path, run: Classification, wall_s: float, device: str = "cpu: a processor", **more: Any) -> None:
-    put_record(root, {
-        "id": run.id, "scale": run.scale, "run": run.model_dump(mode="json"), "wall_s": wall_s,
-        "environment": {"device": device}, "data": {"train_examples": run.recipe.train_examples or 50_000},
-        "peak_memory_bytes": 1_400_000_000, "model": {"parameters": 2_000_000}, **more,
-    })  # fmt: skip
+    put_record(
+        root,
+        {
+            "id": run.id,
+            "scale": run.scale,
+            "run": run.model_dump(mode="json"),
+            "wall_s": wall_s,
+            "environment": {"device": device},
+            "data": {"train_examples": run.recipe.train_examples or 50_000},
+            "peak_memory_bytes": 1_400_000_000,
+            "model": {"parameters": 2_000_000},
+            **more,
+        },
+    )
 
 
 def put_macs(root: Path, model: str, macs: int) -> None:

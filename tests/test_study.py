@@ -174,11 +174,19 @@ def test_planning_needs_no_torch() -> None:
 def test_targets_are_checked_by_name() -> None:
     given = study()
     run, measure = "results/demo/cifar100/starnet_s1/base/seed0", "results/demo/latency/starnet_s1/base"
-    tables = ("paper_tables/table7.tex", "paper_tables/v1_table5_compare.csv", "paper_tables/figure3_table.md",
-              "paper_tables/claims.md", "paper_tables/report.html", "results/demo/variance/record.json",
-              "paper_tables/figure8.png", "results/demo/explain/flower/record.json",
-              "paper_tables/table9_compare.tex", "paper_tables/figure1.pdf",
-              "results/demo/expansions/record.json")  # fmt: skip
+    tables = (
+        "paper_tables/table7.tex",
+        "paper_tables/v1_table5_compare.csv",
+        "paper_tables/figure3_table.md",
+        "paper_tables/claims.md",
+        "paper_tables/report.html",
+        "results/demo/variance/record.json",
+        "paper_tables/figure8.png",
+        "results/demo/explain/flower/record.json",
+        "paper_tables/table9_compare.tex",
+        "paper_tables/figure1.pdf",
+        "results/demo/expansions/record.json",
+    )
     kernels = ("paper_tables/table4_compare.md", "paper_tables/figure7.png", "results/demo/kernels/figure7/record.json")
     for right in (*tables, *kernels, "all", f"{run}/best.pt", f"{measure}/record.json"):
         given.check_target(right)
@@ -322,9 +330,18 @@ def test_what_the_net_is_made_of_decides_when_it_is_described_again() -> None:
 def test_claims_read_the_tables_they_speak_of() -> None:
     spec = study().claims
     assert set(spec.tables) == {
-        "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8", "table13",
-        "figure3_table", "v1_table1",
-    }  # fmt: skip
+        "table1",
+        "table2",
+        "table3",
+        "table4",
+        "table5",
+        "table6",
+        "table7",
+        "table8",
+        "table13",
+        "figure3_table",
+        "v1_table1",
+    }
     needed = records_needed(spec)
     assert len(needed) == len(set(needed))
     alone = ["variance", "expansions", "kernels/figure7", "explain/flower", "explain/china"]
@@ -339,10 +356,14 @@ def test_table_6_trains_its_backbones_and_classifies_none_of_them_for_it() -> No
     assert [run.id for run in detectors] == [
         f"coco/{name}/seed0"
         for name in (
-            "mobilenetv3_small_100/base", "mobilenetv2_100/base", "ghostnetv3_100/base", "hadaptive_net_s/dysoft",
-            "hadaptive_net_m/dysoft", "hadaptive_net_l/dysoft",
+            "mobilenetv3_small_100/base",
+            "mobilenetv2_100/base",
+            "ghostnetv3_100/base",
+            "hadaptive_net_s/dysoft",
+            "hadaptive_net_m/dysoft",
+            "hadaptive_net_l/dysoft",
         )
-    ]  # fmt: skip
+    ]
     assert not any(run.model == "mobilenetv2_100" for run in runs.values() if isinstance(run, Classification))
     assert trainer_code(detectors[-1]) == ("hadaptive.train.detect", "hadaptive.nn.hadaptive_net")
     assert "hadaptive.nn.ach" not in identity.closure("hadaptive.train.detect"), "ACH retrains no baseline"

@@ -137,7 +137,7 @@ def test_an_image_without_boxes_is_a_target_without_boxes(own: Path, tmp_path: P
         (lambda path: Image.new("RGB", (30, 40)).save(path), r"has 30x40 pixels and image 10 is annotated as 40x30"),
         (lambda path: path.unlink(), r"cannot read .*a\.jpg"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_image_is_named(own: Path, tmp_path: Path, damage: Any, said: str) -> None:
     prepare("coco", tmp_path / "out", DataSettings(root=own.parent))
     damage(own / "train2017" / "a.jpg")

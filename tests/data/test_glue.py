@@ -56,8 +56,10 @@ def test_pairs_are_read_from_both_layouts_and_the_undecided_are_left_out() -> No
     tsv = MNLI_HEAD + "0\ta dog\tan animal\tx\tentailment\n1\ta\tb\tx\t-\n2\ta\tno a\tx\tcontradiction\n"
     whole, undecided = parse(CORPORA["mnli"], tsv.encode(), "train.tsv")
     assert whole.sentences == [("a dog", "an animal"), ("a", "no a")] and whole.labels == [0, 2] and undecided == 1
-    rows = [{"premise": "a dog", "hypothesis": "an animal", "label": "entailment"},
-            {"sentence1": "a", "sentence2": "no a", "gold_label": "contradiction"}]  # fmt: skip
+    rows = [
+        {"premise": "a dog", "hypothesis": "an animal", "label": "entailment"},
+        {"sentence1": "a", "sentence2": "no a", "gold_label": "contradiction"},
+    ]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     assert parse(CORPORA["mnli"], lines.encode(), "train.jsonl")[0].sentences == whole.sentences
     with pytest.raises(DataError, match=r"train\.jsonl:3: no JSON object"):

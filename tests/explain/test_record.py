@@ -37,8 +37,14 @@ def measure(tmp_path: Path) -> NamedMeasure:
         path = tmp_path / f"{variant}.pt"
         checkpoint.save(path, checkpoint.weights(create_model("hadaptive_net_s", 10, **options)))
         nets.append({"variant": variant, "seed": 0, "options": options, "weights": str(path)})
-    settings = {"image": "scikit-learn:flower.jpg", "subject": (0.2, 0.2, 0.7, 0.9), "model": "hadaptive_net_s",
-                "image_size": 32, "data": str(tmp_path / "digits"), "nets": nets}  # fmt: skip
+    settings = {
+        "image": "scikit-learn:flower.jpg",
+        "subject": (0.2, 0.2, 0.7, 0.9),
+        "model": "hadaptive_net_s",
+        "image_size": 32,
+        "data": str(tmp_path / "digits"),
+        "nets": nets,
+    }
     return NamedMeasure(kind="explain", scale="demo", name="flower", settings=settings)
 
 

@@ -216,8 +216,14 @@ def test_gpu_phases(tmp_path: Path, built: list[str], monkeypatch: pytest.Monkey
 
 
 FIGURE7 = {"batches": [1, 2], "channels": [3, 4], "sizes": [2, 3, 4], "fixed_channels": 3, "fixed_batch": 2, "runs": 2}
-TABLE4 = {"model": "hadaptive_net_s", "options": {"norm": "dysoft"}, "num_classes": 10, "image_size": 32, "runs": 2,
-          "warmup": 1}  # fmt: skip
+TABLE4 = {
+    "model": "hadaptive_net_s",
+    "options": {"norm": "dysoft"},
+    "num_classes": 10,
+    "image_size": 32,
+    "runs": 2,
+    "warmup": 1,
+}
 
 
 @pytest.mark.parametrize(("name", "settings"), [("table4", TABLE4), ("figure7", FIGURE7)])

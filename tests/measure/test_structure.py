@@ -40,9 +40,16 @@ def test_layers_are_the_rows_the_net_was_built_from_and_add_up(name: str) -> Non
                 "kernel": 3,
             }
     assert found[-1] | {"parameters": 0, "macs": 0} == {
-        "layer": len(found) - 1, "module": "FN", "in": 960, "hidden": 1280, "out": 10, "dropout": 0.3, "size": 1,
-        "parameters": 0, "macs": 0,
-    }  # fmt: skip
+        "layer": len(found) - 1,
+        "module": "FN",
+        "in": 960,
+        "hidden": 1280,
+        "out": 10,
+        "dropout": 0.3,
+        "size": 1,
+        "parameters": 0,
+        "macs": 0,
+    }
 
 
 def test_sizes_are_those_of_the_features() -> None:

@@ -158,10 +158,14 @@ def test_k_is_the_largest_that_fits_and_says_so() -> None:
         ([-1, "blocks.4.2"], ["blocks.4.2"]),
         ("blocks.4.[12]", ["blocks.4.1", "blocks.4.2"]),
         (re.compile(r"blocks\.[14]\.2|blocks\.4\.1"), ["blocks.4.1", "blocks.4.2"]),
-        (lambda name, module: module.conv_pwl.out_channels == 96 and "blocks.4" in name if name != "blocks.0.0" else 0,
-         ["blocks.4.0", "blocks.4.1", "blocks.4.2"]),
+        (
+            lambda name, module: (
+                module.conv_pwl.out_channels == 96 and "blocks.4" in name if name != "blocks.0.0" else 0
+            ),
+            ["blocks.4.0", "blocks.4.1", "blocks.4.2"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_select(select: Any, blocks: list[str]) -> None:
     model = create_model(V3)
     new = retrofit(model, select, k=4)
@@ -186,7 +190,7 @@ def test_select(select: Any, blocks: list[str]) -> None:
         ({"select": 9, "norm": "dysfot"}, "known: dysoft"),
         ({"select": 9, "patch_area": 4}, "blocks.4.1 is a bottleneck and has no patch_area"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_list_what_would_have_matched(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         retrofit(create_model(V3), **arguments)
@@ -231,8 +235,18 @@ def test_trains_keeps_the_shape_of_every_block_and_its_state(name: str) -> None:
     assert report(again) == report(model)
 
 
-@pytest.mark.parametrize("how", [{"norm": "batchnorm"}, V1, {**V1, "product_of": "unnormalised"}, {"pointwise": False},
-                                 {"score": "learned"}, {"selection": "fixed"}, {"ste": "released"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"norm": "batchnorm"},
+        V1,
+        {**V1, "product_of": "unnormalised"},
+        {"pointwise": False},
+        {"score": "learned"},
+        {"selection": "fixed"},
+        {"ste": "released"},
+    ],
+)
 def test_variants_of_ach_reach_the_blocks(how: dict[str, Any]) -> None:
     model = create_model(V3, 10, retrofit=how)
     model(torch.randn(2, 3, 64, 64)).square().sum().backward()

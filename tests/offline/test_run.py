@@ -68,11 +68,19 @@ def packed(tmp_path: Path) -> Callable[..., Path]:
                 info.size = len(raw)
                 tar.addfile(info, io.BytesIO(raw))
         content = {
-            "format": 1, "id": "abc", "scale": "tiny", "minutes": 10, "max_mib": 1, "data": [], "jobs": jobs,
-            "least": {"python": [3, 11], "torch": [2, 0]}, "carried": {},
+            "format": 1,
+            "id": "abc",
+            "scale": "tiny",
+            "minutes": 10,
+            "max_mib": 1,
+            "data": [],
+            "jobs": jobs,
+            "least": {"python": [3, 11], "torch": [2, 0]},
+            "carried": {},
             "files": {name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()},
-            "archives": {"part-1.tar": hashlib.sha256((folder / "part-1.tar").read_bytes()).hexdigest()}, **more,
-        }  # fmt: skip
+            "archives": {"part-1.tar": hashlib.sha256((folder / "part-1.tar").read_bytes()).hexdigest()},
+            **more,
+        }
         (folder / "pack.json").write_text(json.dumps(content))
         return folder
 

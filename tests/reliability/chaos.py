@@ -166,9 +166,15 @@ def trial(project: Project, kind: str, after_s: float, expected: dict[str, Any])
     found = result(project)
     known = {"found": found} if found != expected else {}
     return {
-        "kind": kind, "after_s": round(after_s, 2), "exit": code, "stood": stood[-1] if stood else None, "did": did,
-        "then": after[0] if after else None, "equal": found == expected, **known,
-    }  # fmt: skip
+        "kind": kind,
+        "after_s": round(after_s, 2),
+        "exit": code,
+        "stood": stood[-1] if stood else None,
+        "did": did,
+        "then": after[0] if after else None,
+        "equal": found == expected,
+        **known,
+    }
 
 
 def undisturbed(folder: Path, epochs: int) -> dict[str, Any]:

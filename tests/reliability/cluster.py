@@ -110,11 +110,15 @@ def serving(cluster: Cluster, kubeconfig: Path) -> Iterator[None]:
         kubeconfig.write_text(
             json.dumps(
                 {
-                    "apiVersion": "v1", "kind": "Config", "current-context": "test", "clusters": [one],
-                    "contexts": [context], "users": [{"name": "test", "user": {"token": TOKEN}}],
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "test",
+                    "clusters": [one],
+                    "contexts": [context],
+                    "users": [{"name": "test", "user": {"token": TOKEN}}],
                 }
             )
-        )  # fmt: skip
+        )
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

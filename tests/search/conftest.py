@@ -48,8 +48,15 @@ def small_search(space: Space) -> Callable[..., Search]:
     """A search on 96 digits in three epochs; keywords change its recipe."""
 
     def make(seed: int = 0, **changes: Any) -> Search:
-        recipe = {"epochs": 3, "image_size": 32, "batch_size": 16, "train_examples": 96, "flip": False,
-                  "lr_architecture": 0.05, **changes}  # fmt: skip
+        recipe = {
+            "epochs": 3,
+            "image_size": 32,
+            "batch_size": 16,
+            "train_examples": 96,
+            "flip": False,
+            "lr_architecture": 0.05,
+            **changes,
+        }
         return Search(
             scale="test",
             task="search",

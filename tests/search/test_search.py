@@ -91,12 +91,24 @@ def test_too_few_images_to_hold_out_is_one_clear_error(search: Searcher, small_s
 
 def finished(folder: Path, space: Space, seed: int, ghost: float, status: str = "done") -> str:
     """A search's record: in layer 2 `ghost` percent for it, the rest for blank."""
-    confidence = {"1": {"ghost": 60.0, "ach_k5": 40.0}, "3": {"ghost": 10.0, "ach_k3": 90.0},
-                  "2": {"ghost": ghost, "ach_k3": 0.0, "ach_k5": 0.0, "blank": 100.0 - ghost}}  # fmt: skip
+    confidence = {
+        "1": {"ghost": 60.0, "ach_k5": 40.0},
+        "3": {"ghost": 10.0, "ach_k3": 90.0},
+        "2": {"ghost": ghost, "ach_k3": 0.0, "ach_k5": 0.0, "blank": 100.0 - ghost},
+    }
     metrics = {"confidence": confidence, "chosen": chosen(space, confidence)}
     name, run = f"search/small/seed{seed}", {"space": space.model_dump(mode="json")}
-    put_sealed(folder, {"id": name, "scale": "demo", "status": status, "run": run, "metrics": metrics,
-                        "curve": [{"epoch": 1, "confidence": confidence}]})  # fmt: skip
+    put_sealed(
+        folder,
+        {
+            "id": name,
+            "scale": "demo",
+            "status": status,
+            "run": run,
+            "metrics": metrics,
+            "curve": [{"epoch": 1, "confidence": confidence}],
+        },
+    )
     return name
 
 

@@ -77,7 +77,7 @@ def test_sizes_are_foretold_as_the_modules_make_them(space: Space) -> None:
         (lambda v: v["candidates"]["ghost"].pop("expansion"), ("layers", "1"), "'ghost': no expansion; give it to"),
         (lambda v: v["layers"][3].pop("kernel"), ("layers", "3"), "candidate 'ghost': no kernel"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_built_is_named(change: Callable[[Any], Any], at: tuple[str, ...], said: str) -> None:
     values = copy.deepcopy(SMALL)
     change(values)
@@ -101,14 +101,20 @@ def problem(tmp_path: Path, old: str, new: str, where: str = "") -> tuple[str, i
     [
         ("table12:", "choose: [ach16, ach32, blank]", "choose: []", "search.table12.layers.6.choose: layer 6 (96"),
         ("table10:", "[ghost_k3, ach_k5]", "[ghost_k3, ach_k6]", "search.table10.layers.4.choose: layer 4 (64 to 64"),
-        ("table10:", "{out: 96, stride: 2, expansion: 4.0, choose: [ghost_k2,",
-         "{out: 96, stride: 2, expansion: 4.0, choose: [blank, ghost_k2,",
-         "search.table10.layers.5: layer 5 (64 to 96 channels), candidate 'blank'"),
-        ("scales:", "image_size: 32, batch_size: 16, train_examples: 320, flip: false, lr_a",
-         "image_size: 38, batch_size: 16, train_examples: 320, flip: false, lr_a",
-         "layer 3: candidates give maps of different sizes from 9 px ('ghost_k2' 4 px, 'ghost_k3' 5 px"),
+        (
+            "table10:",
+            "{out: 96, stride: 2, expansion: 4.0, choose: [ghost_k2,",
+            "{out: 96, stride: 2, expansion: 4.0, choose: [blank, ghost_k2,",
+            "search.table10.layers.5: layer 5 (64 to 96 channels), candidate 'blank'",
+        ),
+        (
+            "scales:",
+            "image_size: 32, batch_size: 16, train_examples: 320, flip: false, lr_a",
+            "image_size: 38, batch_size: 16, train_examples: 320, flip: false, lr_a",
+            "layer 3: candidates give maps of different sizes from 9 px ('ghost_k2' 4 px, 'ghost_k3' 5 px",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_params_names_its_line(tmp_path: Path, where: str, old: str, new: str, said: str) -> None:
     message, line = problem(tmp_path, old, new, where)
     assert said in message and len(message.splitlines()) == 1

@@ -41,8 +41,17 @@ def test_the_three_decays_halfway() -> None:
 
 def test_defaults_are_the_papers() -> None:
     recipe = SearchRecipe.model_validate({})
-    said = {"epochs": 250, "batch_size": 64, "lr": 3e-3, "weight_decay": 1e-4, "lr_architecture": 3e-4, "clip": 1.0,
-            "tau_max": 4.0, "tau_min": 0.1, "warmup": 0.0}  # fmt: skip
+    said = {
+        "epochs": 250,
+        "batch_size": 64,
+        "lr": 3e-3,
+        "weight_decay": 1e-4,
+        "lr_architecture": 3e-4,
+        "clip": 1.0,
+        "tau_max": 4.0,
+        "tau_min": 0.1,
+        "warmup": 0.0,
+    }
     assert {name: getattr(recipe, name) for name in said} == said
 
 

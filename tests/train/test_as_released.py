@@ -117,10 +117,18 @@ def searched(digits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **re
         raise Asked
 
     monkeypatch.setattr(searching, "fit", fit)
-    run = Search.model_validate({
-        "scale": "test", "task": "search", "model": "hadaptive_net", "variant": "small", "dataset": "digits", "seed": 0,
-        "space": SMALL, "recipe": {"epochs": 3, "image_size": 32, "batch_size": 16, "train_examples": 96, **recipe},
-    })  # fmt: skip
+    run = Search.model_validate(
+        {
+            "scale": "test",
+            "task": "search",
+            "model": "hadaptive_net",
+            "variant": "small",
+            "dataset": "digits",
+            "seed": 0,
+            "space": SMALL,
+            "recipe": {"epochs": 3, "image_size": 32, "batch_size": 16, "train_examples": 96, **recipe},
+        }
+    )
     with pytest.raises(Asked):
         work.once(
             searching.train, run, digits, tmp_path / "out", tmp_path / "work", device="cpu", threads=1, code="code"

@@ -19,9 +19,14 @@ from hadaptive.train.schedule import cosine
 
 Trainer = Callable[..., dict[str, Any]]
 SMALL = {
-    "epochs": 2, "warmup_epochs": 1, "image_size": 64, "batch_size": 4, "train_examples": 12, "test_examples": 9,
+    "epochs": 2,
+    "warmup_epochs": 1,
+    "image_size": 64,
+    "batch_size": 4,
+    "train_examples": 12,
+    "test_examples": 9,
     "lr": 0.1,
-}  # fmt: skip
+}
 
 
 def small_run(model: str = "hadaptive_net_s", options: dict[str, Any] | None = None, **changes: Any) -> Detection:
@@ -99,9 +104,23 @@ def test_the_loss_falls(train: Trainer) -> None:
 def test_the_learning_rate_is_the_paper_s() -> None:
     """0.02 at batch 64, scaled linearly; 3 of 120 epochs of warm-up; a cosine that ends at 1e-5."""
     recipe = DetectionRecipe()
-    said = {"epochs": 120, "batch_size": 64, "image_size": 320, "lr": 0.02, "lr_floor": 1e-5, "momentum": 0.9,
-            "weight_decay": 5e-4, "warmup_epochs": 3, "gamma": 2.0, "alpha": 0.25, "hue": 18, "saturation": (0.5, 1.5),
-            "expand": 2.0, "crop_iou": (0.1, 0.3, 0.5), "flip": False}  # fmt: skip
+    said = {
+        "epochs": 120,
+        "batch_size": 64,
+        "image_size": 320,
+        "lr": 0.02,
+        "lr_floor": 1e-5,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "warmup_epochs": 3,
+        "gamma": 2.0,
+        "alpha": 0.25,
+        "hue": 18,
+        "saturation": (0.5, 1.5),
+        "expand": 2.0,
+        "crop_iou": (0.1, 0.3, 0.5),
+        "flip": False,
+    }
     assert {name: getattr(recipe, name) for name in said} == said
     steps, warmup = 1200, recipe.warmup_epochs / recipe.epochs
     rates = [cosine(step, steps, peak=recipe.lr, warmup=warmup, floor=recipe.lr_floor) for step in range(steps)]

@@ -29,8 +29,11 @@ def test_figures_from_training_to_picture(project: Project) -> None:
     project.snakemake(FIGURES)
     record = json.loads((project.folder / "results/demo/explain/flower/record.json").read_text())
     assert [(net["variant"], net["seed"]) for net in record["metrics"]["nets"]] == [
-        ("all_ghost", 0), ("all_ghost", 1), ("dysoft", 0), ("dysoft", 1),
-    ]  # fmt: skip
+        ("all_ghost", 0),
+        ("all_ghost", 1),
+        ("dysoft", 0),
+        ("dysoft", 1),
+    ]
     for name in ("figure8", "figure9"):
         assert "Demonstration" in (project.folder / f"paper_tables/{name}.txt").read_text()
     assert project.planned(FIGURES) == {}
