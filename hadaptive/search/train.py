@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import torch
 
-from hadaptive.data.batches import Batches, open_batches
+from hadaptive.data.batches import Batches
 from hadaptive.errors import UserError
 from hadaptive.recipes import SearchRecipe
 from hadaptive.run import Search
@@ -16,10 +15,9 @@ from hadaptive.search.genotype import chosen
 from hadaptive.search.steps import Alternation, SearchBatches, temperature
 from hadaptive.search.supernet import START, SuperNet
 from hadaptive.train import ranks
-from hadaptive.train.classify import DIVERGED_AT, Precision, accuracies, layout, prepare_as_released, splits
-from hadaptive.train.loop import Diverged, Schedule, fit
-from hadaptive.train.record import Job, Outcome
-from hadaptive.train.schedule import cosine
+from hadaptive.train.classify import Precision, layout, open_split, prepare_as_released, schedule_of, splits
+from hadaptive.train.loop import Diverged, fit
+from hadaptive.train.record import Job, Outcome, accuracies
 
 RELEASED_START = 0.1  # deviation of the architecture parameters at the start in the authors' code
 
@@ -44,12 +42,7 @@ def train(run: Search, job: Job) -> Outcome:
     optimizer, architecture = optimisers(supernet, recipe)
     precision = Precision(device, recipe.precision)
     alternation = Alternation(architecture, precision, recipe.clip)
-    schedule = Schedule(
-        epochs=recipe.epochs,
-        learning_rate=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
-        limit=DIVERGED_AT * math.log(whole.num_classes),
-        clip=None if recipe.as_released else recipe.clip,
-    )
+    schedule = schedule_of(recipe, whole.num_classes, clip=None if recipe.as_released else recipe.clip)
     trained = fit(
         supernet,
         optimizer,
@@ -66,6 +59,7 @@ def train(run: Search, job: Job) -> Outcome:
     confidence = trained.history.last_entry().get("confidence")
     names = None if confidence is None else chosen(run.space, confidence)
     metrics = accuracies(trained.history) | {"confidence": confidence, "chosen": names}
+    metrics["top5_last"] = trained.history.last_entry().get("test_top5")
     examples = {
         "train_examples": batches.train.examples,
         "held_out_examples": batches.held_out.examples,
@@ -86,19 +80,7 @@ def _parts(run: Search, whole: Batches, job: Job) -> tuple[Batches, Batches]:
     protocol, the whole of it and the test set."""
     recipe = run.recipe
     if recipe.protocol == "paper":
-        test = open_batches(
-            job.data,
-            "test",
-            image_size=recipe.image_size,
-            batch_size=recipe.batch_size,
-            device=job.device,
-            seed=run.seed,
-            train=True,
-            pad=0,
-            flip=False,
-            memory_format=layout(recipe),
-        )
-        return whole, test
+        return whole, open_split(run, job, "test", batch_size=recipe.batch_size, train=True, pad=0, flip=False)
     try:
         return whole.divided(recipe.held_out)
     except ValueError as error:

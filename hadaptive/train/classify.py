@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hadaptive.data.batches import Batches, open_batches
+from hadaptive.data.batches import Batches, Split, open_batches
 from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification, Search
-from hadaptive.train.loop import History, Schedule, fit
+from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.outcomes import NAME, outcomes
-from hadaptive.train.record import Job, Outcome
+from hadaptive.train.record import Job, Outcome, accuracies
 from hadaptive.train.schedule import cosine
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes): a mean training loss beyond it has diverged
@@ -35,12 +35,7 @@ def train(run: Classification, job: Job) -> Outcome:
     # foreach: a few large operations instead of hundreds of small ones, the same update
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True)
     precision = Precision(device, recipe.precision)
-    schedule = Schedule(
-        epochs=recipe.epochs,
-        learning_rate=partial(cosine, peak=recipe.lr, warmup=recipe.warmup),
-        limit=DIVERGED_AT * math.log(train.num_classes),
-        compile=recipe.compile,
-    )
+    schedule = schedule_of(recipe, train.num_classes, compile=recipe.compile)
     trained = fit(
         model,
         optimizer,
@@ -52,7 +47,8 @@ def train(run: Classification, job: Job) -> Outcome:
         device=device,
     )
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    return Outcome(trained, accuracies(trained.history), examples)
+    metrics = accuracies(trained.history) | {"top5_last": trained.history.last_entry().get("test_top5")}
+    return Outcome(trained, metrics, examples)
 
 
 def layout(recipe: Recipe) -> torch.memory_format:
@@ -60,40 +56,25 @@ def layout(recipe: Recipe) -> torch.memory_format:
     return torch.channels_last if recipe.channels_last else torch.contiguous_format
 
 
-def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
-    """Return the training and the test set of the prepared data, in batches as the recipe says."""
+def open_split(run: Classification | Search, job: Job, split: Split, **settings: Any) -> Batches:
+    """Open a split of the Run's data, in images as the recipe says."""
     recipe = run.recipe
-    common: dict[str, Any] = {
-        "image_size": recipe.image_size,
-        "device": job.device,
-        "seed": run.seed,
-        "memory_format": layout(recipe),
-        "workers": job.workers,  # of an image folder
-    }
-    train = open_batches(
-        job.data,
-        "train",
-        batch_size=recipe.batch_size,
-        train=True,
-        pad=recipe.pad,
-        flip=recipe.flip,
-        examples=recipe.train_examples,
-        **common,
-    )
-    return train, open_batches(job.data, "test", batch_size=4 * recipe.batch_size, train=False, **common)
+    images: dict[str, Any] = {"image_size": recipe.image_size, "memory_format": layout(recipe), "seed": run.seed}
+    return open_batches(job.data, split, device=job.device, workers=job.workers, **images, **settings)
 
 
-def accuracies(history: History) -> dict[str, Any]:
-    """Return what a training reached: after its last epoch, and at the epoch that is best on test."""
-    end, top = history.last_entry(), history.best_entry()
-    return {
-        "top1_last": end.get("test_top1"),
-        "top5_last": end.get("test_top5"),
-        "loss_last": end.get("test_loss"),
-        "train_top1_last": end.get("train_top1"),
-        "top1_best_on_test": top.get("test_top1"),
-        "best_epoch": history.best_epoch or None,
-    }
+def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
+    """Open the training and the test set, in batches as the recipe says."""
+    recipe = run.recipe
+    augment: dict[str, Any] = {"pad": recipe.pad, "flip": recipe.flip, "examples": recipe.train_examples}
+    train = open_split(run, job, "train", batch_size=recipe.batch_size, train=True, **augment)
+    return train, open_split(run, job, "test", batch_size=4 * recipe.batch_size, train=False)
+
+
+def schedule_of(recipe: Recipe, num_classes: int, **more: Any) -> Schedule:
+    """Return the schedule of a recipe (section 5.3): AdamW's learning rate rises linearly, then falls as a cosine."""
+    rate = partial(cosine, peak=recipe.lr, warmup=recipe.warmup)
+    return Schedule(recipe.epochs, rate, limit=DIVERGED_AT * math.log(num_classes), **more)
 
 
 def build(run: Classification, num_classes: int) -> nn.Module:

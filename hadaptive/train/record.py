@@ -47,6 +47,18 @@ class Outcome:
     examples: dict[str, int]
 
 
+def accuracies(history: History) -> dict[str, Any]:
+    """Return what a training of a classifier reached: after its last epoch, and at the epoch that is best on test."""
+    last, best = history.last_entry(), history.best_entry()
+    return {
+        "top1_last": last.get("test_top1"),
+        "loss_last": last.get("test_loss"),
+        "train_top1_last": last.get("train_top1"),
+        "top1_best_on_test": best.get("test_top1"),  # picks the epoch by the test set
+        "best_epoch": history.best_epoch or None,
+    }
+
+
 def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None:
     """Write last.pt, best.pt and then record.json into the work folder, from where they go to `out`.
 

@@ -15,7 +15,7 @@ from hadaptive.nn.text import TextClassifier
 from hadaptive.run import Text
 from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.outcomes import NAME, outcomes
-from hadaptive.train.record import Job, Outcome
+from hadaptive.train.record import Job, Outcome, accuracies
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes)
 TEST_BATCH = 64  # appendix A.6
@@ -42,13 +42,7 @@ def train(run: Text, job: Job) -> Outcome:
     trained = fit(
         model, optimizer, train, loss, lambda net: evaluate(net, test), schedule, work=job.work, device=device
     )
-    end, top = trained.history.last_entry(), trained.history.best_entry()
-    metrics = {
-        "top1_last": end.get("test_top1"),
-        "loss_last": end.get("test_loss"),
-        "train_top1_last": end.get("train_top1"),
-        "top1_best_on_test": top.get("test_top1"),  # picks the epoch by the test set
-        "best_epoch": trained.history.best_epoch or None,
+    metrics = accuracies(trained.history) | {
         "commonest_class": 100 * test.commonest,  # accuracy of always answering it
         "parameters": trained.parameters,
         "in_out_channels": model.width,
