@@ -11,6 +11,7 @@ the environment the CPU runs the Triton kernels in Triton's interpreter: slow, f
 
 from __future__ import annotations
 
+import math
 import os
 from types import ModuleType
 from typing import Any
@@ -220,7 +221,4 @@ def _cross_flops(x: Any, idx: Any, *args: Any, **kwargs: Any) -> int:
 @register_flop_formula(torch.ops.hadaptive.topk_scores)
 def _topk_flops(x: Any, eca_weight: Any, *args: Any, **kwargs: Any) -> int:
     """Return the convolution over channels."""
-    taps = 1
-    for n in eca_weight:
-        taps *= n
-    return int(2 * x[0] * x[1] * taps)
+    return int(2 * x[0] * x[1] * math.prod(eca_weight))

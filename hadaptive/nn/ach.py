@@ -13,6 +13,7 @@ import kernels
 from hadaptive.nn.norms import NORMS, AffineCrossHadaNorm, CrossHadaNorm, DynamicCurve
 from hadaptive.nn.scores import SCORES, EcaScore, Watch
 from hadaptive.nn.temperature import TEMPERATURES, Temperature, TrainedTemperature
+from kernels.triangular import count
 
 SELECTIONS = ("gumbel", "topk", "fixed")
 STRAIGHT_THROUGH = ("paper", "released")
@@ -118,7 +119,7 @@ class AdaptiveCrossHadamard(nn.Module):
             raise ValueError(f"k={k} channels cannot be selected of {channels}; choose k <= {channels}")
         self.channels = channels
         self.k = k
-        self.out_channels = channels + k * (k - 1) // 2
+        self.out_channels = channels + count(k)
         self.ste = known("straight-through gradient", ste, STRAIGHT_THROUGH)
         self.selection = known("selection", selection, SELECTIONS)
         self.product_of = known("product_of", product_of, PRODUCT_OF)

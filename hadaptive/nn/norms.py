@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kernels.reference import pairs
+from kernels.triangular import count
 
 
 class DynamicCurve(nn.Module):
@@ -118,7 +119,7 @@ class CrossHadaNorm(nn.Module):
         self.k = k
         self.mixed = mixed
         self.eps = eps
-        self.covariance = nn.Parameter(torch.zeros(_num_products(k)))
+        self.covariance = nn.Parameter(torch.zeros(count(k)))
 
     def forward(self, x_BPHW: Tensor, mean_Bk: Tensor, var_Bk: Tensor) -> Tensor:
         """Products [B, P, ...] of selected channels with these running statistics [B, k] -> the same shape."""
@@ -142,7 +143,7 @@ class AffineCrossHadaNorm(nn.Module):
 
     def __init__(self, k: int, eps: float = 1e-5) -> None:
         super().__init__()
-        num_features = _num_products(k)
+        num_features = count(k)
         self.k = k
         self.eps = eps
         self.covariance = nn.Parameter(torch.zeros(num_features))
@@ -178,21 +179,17 @@ def _standardised(
     return torch.addcmul(shift_BP.view(per_channel), x_BPHW, scale_BP.view(per_channel)).to(x_BPHW.dtype)
 
 
-def _num_products(k: int) -> int:
-    return k * (k - 1) // 2
-
-
 DYNAMIC: tuple[type[DynamicCurve], ...] = (DySoft, DySig, DynamicSigmoid, DyAlge)
 
 
 def _dynamic(norm: type[DynamicCurve]) -> Callable[[int], nn.Module]:
-    return lambda k: norm(_num_products(k))
+    return lambda k: norm(count(k))
 
 
 # Name -> module for the k(k-1)/2 products of k channels. Those of CrossHadaNorm also take the channels' moments.
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     **{norm.name: _dynamic(norm) for norm in DYNAMIC},
-    "batchnorm": lambda k: nn.BatchNorm2d(_num_products(k)),
+    "batchnorm": lambda k: nn.BatchNorm2d(count(k)),
     "crosshada": CrossHadaNorm,
     "crosshada_corrected": lambda k: CrossHadaNorm(k, mixed=2.0),
     "crosshada_affine": AffineCrossHadaNorm,

@@ -49,19 +49,17 @@ def found_table(selection: Selection) -> TableSpec:
 
 
 def _table(selection: Selection, name: str, space: Space) -> TableSpec:
-    rows = []
-    for number, layer in enumerate(space.layers):
-        choose = layer.choose if len(layer.choose) > 1 else []
-        rows.append(
-            Row(
-                model=FOUND,
-                variant=str(number),
-                label=str(number),
-                said={"channels": str(layer.out)},
-                underlined=layer.stride == 2,
-                has=tuple(choose),
-            )
+    rows = [
+        Row(
+            model=FOUND,
+            variant=str(number),
+            label=str(number),
+            said={"channels": str(layer.out)},
+            underlined=layer.stride == 2,
+            has=tuple(layer.choose) if len(layer.choose) > 1 else (),
         )
+        for number, layer in enumerate(space.layers)
+    ]
     return TableSpec(
         table=name,
         scale=selection.scale,
@@ -77,11 +75,10 @@ def _heads(space: Space) -> tuple[Head, ...]:
     """Return a column a candidate; those of one operator share a title where there are several."""
     names = space.in_search()
     ops = [space.candidates[name].op for name in names]
-    heads = []
-    for name, op in zip(names, ops, strict=True):
-        title = space.candidates[name].title or name
-        heads.append(Head(key=name, title=title, over=OVER.get(op, "") if ops.count(op) > 1 else ""))
-    return tuple(heads)
+    shared = {op: title for op, title in OVER.items() if ops.count(op) > 1}
+    titles = [space.candidates[name].title or name for name in names]
+    heads = zip(names, titles, ops, strict=True)
+    return tuple(Head(key=name, title=title, over=shared.get(op, "")) for name, title, op in heads)
 
 
 def _source(selection: Selection, **how: Any) -> Source:

@@ -70,7 +70,10 @@ def build(run: Text, batches: TokenBatches) -> TextClassifier:
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the parameters in two groups: matrices with weight decay, biases and normalisations without."""
+    """Return the parameters in two groups: matrices with weight decay, biases and normalisations without.
+
+    timm's `param_groups_weight_decay` has them in the other order, one group at a weight decay of 0, and imports timm.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
