@@ -40,6 +40,15 @@ def verify_archive(path: Path, expected: str, remedy: str) -> None:
         raise DataError(f"{path} {_damage(path)}: {difference}; {remedy}")
 
 
+def obtain(title: str, urls: Sequence[str], expected: str, target: Path, timeout_s: float, otherwise: str) -> None:
+    """Download `target` unless it is there already. DataError says what failed, then what to do `otherwise`."""
+    if not target.is_file():
+        try:
+            download(urls, expected, target, timeout_s=timeout_s)
+        except DataError as error:
+            raise DataError(f"{title} could not be obtained: {error}. {otherwise}") from error
+
+
 def download(urls: Sequence[str], expected: str, target: Path, *, timeout_s: float) -> None:
     """Download a file to `target` from the first of `urls` that gives it whole and unaltered.
 

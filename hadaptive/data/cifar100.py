@@ -56,16 +56,12 @@ def load(
     if root is not None and (root / FOLDER).is_dir():
         return _parse(_from_folder(root / FOLDER), member_md5, examples, str(root / FOLDER))
     path = root / ARCHIVE if root is not None and (root / ARCHIVE).is_file() else settings.downloads / ARCHIVE
-    if not path.is_file():
-        try:
-            archive.download(
-                [*settings.mirrors.get("cifar100", []), *urls], archive_md5, path, timeout_s=settings.timeout_s
-            )
-        except DataError as error:
-            raise DataError(
-                f"CIFAR-100 could not be obtained: {error}. Set {ENVIRONMENT_VARIABLE} to a folder holding {FOLDER}/ "
-                f"or {ARCHIVE}, put {ARCHIVE} at {path}, or name a mirror in data.mirrors.cifar100"
-            ) from error
+    otherwise = (
+        f"Set {ENVIRONMENT_VARIABLE} to a folder holding {FOLDER}/ or {ARCHIVE}, put {ARCHIVE} at {path}, or name a "
+        "mirror in data.mirrors.cifar100"
+    )
+    addresses = [*settings.mirrors.get("cifar100", []), *urls]
+    archive.obtain("CIFAR-100", addresses, archive_md5, path, settings.timeout_s, otherwise)
     archive.verify_archive(path, archive_md5, "put the official one in its place, or delete it to have it downloaded")
     try:
         with tarfile.open(path) as tar:  # members are read, none is unpacked: an archive cannot write anywhere

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from hadaptive.data import archive, scenes
-from hadaptive.data.errors import DataError
 from hadaptive.data.prepared import MANIFEST
 from hadaptive.data.settings import ENVIRONMENT_VARIABLE, DataSettings
 from hadaptive.records import read_json, write_json
@@ -53,15 +52,10 @@ def fetch(settings: DataSettings, archives: dict[str, str] | None = None) -> Pat
         if done.get(path) == md5:
             continue
         target = settings.downloads / Path(path).name
-        if not target.is_file():
-            urls = [f"{base.rstrip('/')}/{path}" for base in (*settings.mirrors.get("coco", []), ADDRESS)]
-            try:
-                archive.download(urls, md5, target, timeout_s=settings.timeout_s)
-            except DataError as error:
-                raise DataError(
-                    f"COCO could not be obtained: {error}. Set {ENVIRONMENT_VARIABLE} to a folder that holds "
-                    f"coco/{{train2017,val2017,annotations}}, or put {target.name} at {target}"
-                ) from error
+        folders = "coco/{train2017,val2017,annotations}"
+        otherwise = f"Set {ENVIRONMENT_VARIABLE} to a folder that holds {folders}, or put {target.name} at {target}"
+        urls = [f"{base.rstrip('/')}/{path}" for base in (*settings.mirrors.get("coco", []), ADDRESS)]
+        archive.obtain("COCO", urls, md5, target, settings.timeout_s, otherwise)
         archive.verify_archive(target, md5, "put the official one in its place, or delete it to have it downloaded")
         with zipfile.ZipFile(target) as packed:  # extractall keeps every member below the folder
             packed.extractall(folder)

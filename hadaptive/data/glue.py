@@ -110,16 +110,12 @@ def find(name: str, corpus: Corpus, settings: DataSettings) -> tuple[Reader, str
         return (lambda file: (folder / file).read_bytes()), str(folder), names
     local = None if root is None else root / FOLDER / zip_name
     path = local if local is not None and local.is_file() else settings.downloads / zip_name
-    if not path.is_file():
-        try:
-            urls = [*settings.mirrors.get(name, []), corpus.url]
-            archive.download(urls, corpus.archive_sha256, path, timeout_s=settings.timeout_s)
-        except DataError as error:
-            raise DataError(
-                f"{corpus.title} could not be obtained: {error}. Set {ENVIRONMENT_VARIABLE} to a folder holding "
-                f"{FOLDER}/{corpus.folder}/ or {FOLDER}/{zip_name}, put {zip_name} at {path}, or name a mirror in "
-                f"data.mirrors.{name}"
-            ) from error
+    otherwise = (
+        f"Set {ENVIRONMENT_VARIABLE} to a folder holding {FOLDER}/{corpus.folder}/ or {FOLDER}/{zip_name}, put "
+        f"{zip_name} at {path}, or name a mirror in data.mirrors.{name}"
+    )
+    urls = [*settings.mirrors.get(name, []), corpus.url]
+    archive.obtain(corpus.title, urls, corpus.archive_sha256, path, settings.timeout_s, otherwise)
     archive.verify_archive(path, corpus.archive_sha256, "put GLUE's in its place, or delete it to have it downloaded")
     with zipfile.ZipFile(path) as whole:
         names = [Path(member).name for member in whole.namelist() if Path(member).parent.name == corpus.folder]

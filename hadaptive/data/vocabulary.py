@@ -66,14 +66,8 @@ def uncased(settings: DataSettings, *, size: int = SIZE, sha256: str = SHA256, u
     if root is not None and (root / LOCAL).is_file():
         return read(root / LOCAL, size=size, sha256=sha256)
     path = settings.downloads / "bert-base-uncased-vocab.txt"
-    if not path.is_file():
-        try:
-            archive.download([url], sha256, path, timeout_s=settings.timeout_s)
-        except DataError as error:
-            raise DataError(
-                f"BERT's uncased vocabulary could not be obtained: {error}. Set {ENVIRONMENT_VARIABLE} to a folder "
-                f"holding {LOCAL}, or name the file in data.vocabulary"
-            ) from error
+    otherwise = f"Set {ENVIRONMENT_VARIABLE} to a folder holding {LOCAL}, or name the file in data.vocabulary"
+    archive.obtain("BERT's uncased vocabulary", [url], sha256, path, settings.timeout_s, otherwise)
     return read(path, size=size, sha256=sha256)
 
 
