@@ -141,7 +141,7 @@ def _take_up(archive: Path, project: Path, pack_id: str) -> None:
         if member is None or json.load(member).get("pack") != pack_id:
             return
         tar.extractall(project, filter="data")
-    say(f"going on from {archive}")
+    say(f"resuming from {archive}")
     outcomes = {
         name: outcome for name, outcome in read(project / RESULTS)["jobs"].items() if outcome["status"] != "left"
     }

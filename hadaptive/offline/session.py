@@ -217,7 +217,7 @@ class Session:
         if code == 0 and not lost:
             self._ended(running, "done")
         elif code in SAVED:
-            self._ended(running, "saved", "goes on with the next call")
+            self._ended(running, "saved", "resumes with the next call")
         else:
             reason = f"exit code {code}: " if code else f"{lost[0]} was not made: "
             self._ended(running, "failed", reason + last_line(running.log.read_text(errors="replace")))
@@ -241,14 +241,14 @@ class Session:
             for running in list(self.running):
                 if (code := running.look()) is not None:
                     if code and running.job["alone"]:  # a measurement, which has nothing to save
-                        self._ended(running, "saved", "not finished; again with the next call")
+                        self._ended(running, "saved", "not finished; starts again with the next call")
                     else:
                         self._judge(running, code)
         for running in list(self.running):
             running.end(signal.SIGKILL)
             running.process.wait()
             running.look()
-            self._ended(running, "saved", "ended before it could save; goes on from the state before")
+            self._ended(running, "saved", "ended before it could save; resumes from the state before")
 
     def _room(self) -> bool:
         """Return whether the GPUs' memory takes one more training like those that run."""

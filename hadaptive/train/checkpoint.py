@@ -48,7 +48,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     holds anything but tensors and plain values (a pickle could run code).
     """
     mend = (
-        "Delete it and run the same command again: training goes on from the checkpoint before it, or from the start "
+        "Delete it and run the same command again: training resumes from the checkpoint before it, or from the start "
         "where there is none"
     )
     if path.is_dir():
@@ -85,7 +85,7 @@ def newest(
                     raise Damaged(f"{candidate} is of another training ({wrong}). Delete it")
                 return state
             except Damaged as error:
-                print(f"{str(error).partition('. ')[0]}; going on {otherwise}", flush=True)
+                print(f"{str(error).partition('. ')[0]}; resuming {otherwise}", flush=True)
     return None
 
 

@@ -149,7 +149,7 @@ def test_a_signal_saves_and_the_next_call_goes_on(packed: Callable[..., Path], n
     with_others = json.loads((folder / "pack.json").read_text())
     with_others["jobs"] = with_others["jobs"][:1]
     (folder / "pack.json").write_text(json.dumps(with_others))
-    assert "going on from" in call(folder)
+    assert "resuming from" in call(folder)
     said, members = left(folder)
     assert said["jobs"]["slow"]["status"] == "done" and members["results/tiny/slow/record.json"] == "100"
     assert 0 < reached < 100 and "5%" not in members["logs/offline/slow.log"]

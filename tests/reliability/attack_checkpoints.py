@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged or of another training: each is named, and training goes on from the one before it."""
+"""Checkpoints that are damaged or of another training: each is named, and training resumes from the one before it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def falls_back(damage: Damage) -> Callable[[Path], None]:
         saved_twice(folder)
         damage(folder / "state.pt")
         epoch, said = resumed_after(folder)
-        assert epoch == 1 and "state.pt" in said and "going on from the checkpoint before it" in said, (epoch, said)
+        assert epoch == 1 and "state.pt" in said and "resuming from the checkpoint before it" in said, (epoch, said)
 
     return strike
 
@@ -62,7 +62,7 @@ def starts_over(damage: Damage) -> Callable[[Path], None]:
         for name in ("state.pt", "state.previous.pt"):
             damage(folder / name)
         epoch, said = resumed_after(folder)
-        assert epoch == 0 and said.count("going on from") == 2 and "from the start" in said, (epoch, said)
+        assert epoch == 0 and said.count("resuming from") == 2 and "from the start" in said, (epoch, said)
 
     return strike
 

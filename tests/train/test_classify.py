@@ -208,7 +208,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(
     assert "resumed after epoch 1 of 3" in capsys.readouterr().out
     state.write_bytes(b"")
     before.write_bytes(b"")
-    assert checkpoint.newest(state) is None and "going on from the start" in capsys.readouterr().out
+    assert checkpoint.newest(state) is None and "resuming from the start" in capsys.readouterr().out
 
 
 def in_folder(record: dict[str, Any], tmp_path: Path, old: str, new: str) -> dict[str, Any]:
