@@ -1,4 +1,4 @@
-"""Which device a job uses. Snakemake's `resources: gpu=1` counts GPUs and assigns none; a lock a GPU does. No torch."""
+"""The device that a job uses. Snakemake's `resources: gpu=1` counts GPUs; a lock per GPU assigns them. No torch."""
 
 from __future__ import annotations
 

@@ -201,14 +201,14 @@ _topk_scores.register_autograd(_topk_autograd, setup_context=_topk_setup)
 # A multiply-add is two, and what a convolution's count leaves out (norms, curves, copies) is left out here too.
 @register_flop_formula(torch.ops.hadaptive.expand)
 def _expand_flops(x: Any, idx: Any, *args: Any, **kwargs: Any) -> int:
-    """Return one multiplication a product and pixel (eq. 14)."""
+    """Return one multiplication per product and pixel (eq. 14)."""
     B, _, H, W = x
     return int(B * count(idx[1]) * H * W)
 
 
 @register_flop_formula(torch.ops.hadaptive.expand_backward)
 def _expand_backward_flops(dy: Any, y: Any, idx: Any, *args: Any, **kwargs: Any) -> int:
-    """Two multiply-adds a product and pixel: T_ij z_j into dz_i and T_ij z_i into dz_j."""
+    """Two multiply-adds per product and pixel: T_ij z_j into dz_i and T_ij z_i into dz_j."""
     B, _, H, W = y
     return int(4 * B * count(idx[1]) * H * W)
 

@@ -161,7 +161,7 @@ def open_batches(
         root: folder of the prepared data set.
         split: "train" or "test" (an ImageFolder's `val`).
         image_size: side of the square output, pixels.
-        batch_size: examples a batch; see `Batches` for the last one.
+        batch_size: examples per batch; see `Batches` for the last one.
         device: where the data lives and is augmented.
         seed: of order and augmentation, together with the epoch.
         train: shuffle, crop and flip; otherwise all examples once, as they are.

@@ -1,8 +1,8 @@
 """Prepared sets of sentences or pairs of them: word pieces by number, in flat arrays. Imports no torch.
 
 Sentences are split once, when a set is prepared, and kept whole; the recipe says how many pieces a model sees. A split
-has `pieces` (uint16, all sentences one after the other), `ends` (int64, one a sentence, where it ends) and `labels`
-(int64, one an example); an example has one sentence, or two, one after the other.
+has `pieces` (uint16, all sentences one after the other), `ends` (int64, one per sentence, where it ends) and `labels`
+(int64, one per example); an example has one sentence, or two, one after the other.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Vocabulary:
 
 
 def of_pieces(pieces: Sequence[str], source: str) -> Vocabulary:
-    """Return a vocabulary of our own. Its checksum is that of the file it would be, a piece a line."""
+    """Return a vocabulary of our own. Its checksum is that of the file it would be, a piece per line."""
     text = "".join(f"{piece}\n" for piece in pieces)
     return Vocabulary(tuple(pieces), hashlib.sha256(text.encode()).hexdigest(), source)
 

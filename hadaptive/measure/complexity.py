@@ -64,7 +64,7 @@ class _Count(TorchDispatchMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         packet = func.overloadpacket
-        if packet in flop_registry:  # torch's own formulas: two operations a multiply-accumulate
+        if packet in flop_registry:  # torch's own formulas: two operations per multiply-accumulate
             macs = flop_registry[packet](*args, **kwargs, out_val=out) // 2
             self.of["macs"] += macs
             self.of["attention"] += macs if packet in _PRODUCTS else 0

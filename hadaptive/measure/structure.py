@@ -46,7 +46,7 @@ def layers(model: HadaptiveNet, image_size: int) -> list[dict[str, Any]]:
         hook.remove()
     counts = counter.get_flop_counts()
 
-    def macs(*names: str) -> int:  # torch counts two operations a multiply-accumulate
+    def macs(*names: str) -> int:  # torch counts two operations per multiply-accumulate
         return sum(sum(counts.get(f"{type(model).__name__}.{name}", {}).values()) for name in names) // 2
 
     rows = [

@@ -65,7 +65,7 @@ def select_and_cross(x_BCHW: Tensor, index_Bk: Tensor, gate_Bk: Tensor | None) -
 class AdaptiveCrossHadamard(nn.Module):
     """Expand C channels to C + k(k-1)/2: the C mixed channels, then the products of the k of them that score highest.
 
-    1x1 convolution and batch norm give x; its channel means give a score a channel; the k best channels of each sample,
+    1x1 convolution and batch norm give x; its channel means give a score per channel; each sample's k best channels,
     in order of descending score, are multiplied pair by pair, row by row (product p joins two ranks, not two fixed
     channels), normalised, and appended to x (eqs. 2-11). In training the choice is by scores + Gumbel noise, with a
     straight-through gradient to the scores at an adaptive temperature; in evaluation by the scores alone.

@@ -123,7 +123,7 @@ class AchFeedForward(nn.Module):
 
 
 def _patches(x_BTC: Tensor, area: int) -> Tensor:
-    """MobileViT's tokens [B * area, patches, C] with a patch a sample: [B * patches, area, C]."""
+    """MobileViT's tokens [B * area, patches, C] with a patch per sample: [B * patches, area, C]."""
     if x_BTC.shape[0] % area:
         raise ValueError(f"patch_area={area} does not divide the {x_BTC.shape[0]} rows of tokens; MobileViT's has 4")
     BA, patches, C = x_BTC.shape

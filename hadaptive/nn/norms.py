@@ -13,7 +13,7 @@ from kernels.triangular import count
 
 
 class DynamicCurve(nn.Module):
-    """y = curve(alpha x) w + b: alpha one scalar a layer (starts at 0.5), w (1) and b (0) one a channel (eq. 11).
+    """y = curve(alpha x) w + b: alpha one scalar per layer (starts at 0.5), w (1) and b (0) one per channel (eq. 11).
 
     [B, P, ...] -> the same shape, dtype and memory format; computed in at least the parameters' precision.
     """
@@ -108,7 +108,7 @@ class CrossHadaNorm(nn.Module):
 
         y = (z_i z_j - (m_i m_j + c)) / sqrt(v_i v_j + v_i m_j^2 + m_i^2 v_j + mixed c m_i m_j + c^2 + eps)
 
-    where c, the covariance (one a product, starts at 0), is the only parameter. These statistics are of the channels
+    where c, the covariance (one per product, starts at 0), is the only parameter. These statistics are of the channels
     before batch norm, while z is after it: the first version says itself that this deviates from its theory. For
     jointly normal channels `mixed` is +2; the released code has -2. The covariance is free, so with a covariance that
     no two channels can have the root is of a negative number and the output NaN, as in that code.
@@ -137,7 +137,7 @@ class AffineCrossHadaNorm(nn.Module):
     Another reading of the first version, not its authors': a channel that leaves batch norm has the moments of that
     layer's affine map, so for jointly normal channels y = (z_i z_j - E) / sqrt(Var + eps) w + b is standardised.
 
-    The covariance (starts at 0) is one a product, as w and b are, so it belongs to a pair of selection ranks and not of
+    The covariance (starts at 0) is one per product, like w and b, so it belongs to a pair of selection ranks and not of
     channels. It is kept within +-sqrt(v_i v_j) (Cauchy-Schwarz), outside of which the variance formula can go negative.
     """
 
@@ -171,7 +171,7 @@ def _standardised(
     weight_P: Tensor | None = None,
     bias_P: Tensor | None = None,
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) w + b as one multiply-add a pixel; memory format and dtype kept."""
+    """(x - mean) / sqrt(var + eps) w + b as one multiply-add per pixel; memory format and dtype kept."""
     scale_BP = (var_BP + eps).rsqrt()
     scale_BP = scale_BP if weight_P is None else weight_P * scale_BP
     shift_BP = -mean_BP * scale_BP if bias_P is None else bias_P - mean_BP * scale_BP

@@ -6,7 +6,7 @@ Where appendix A.4 contradicts itself:
   to 1 are SSD300's six). The strides are followed; a map's default boxes are spread evenly over the image.
 - It wants them from "five backbone stages", and every model but Hadaptive-Net-L ends at stride 32. As in SSD, what is
   missing is made by extra layers: 1x1 convolution to half the width, 3x3 at stride 2 to 512 (stride 64), 256 (128).
-- Six boxes a location and five aspect ratios agree: 1:1 stands at two scales, as in SSD.
+- Six boxes per location and five aspect ratios agree: 1:1 stands at two scales, as in SSD.
 
 What it leaves open is torchvision's: scales evenly from 0.15 to 0.9, matching at an IoU of 0.5, the box coding.
 Scores are sigmoids of each class, as focal loss has it (Lin et al., 2017), so there is no class for the background; the

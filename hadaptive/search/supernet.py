@@ -25,9 +25,9 @@ class Path(NamedTuple):
 
 
 class SuperNet(HadaptiveNet):
-    """Hadaptive-Net of a search space: [B, 3, H, W] -> [B, num_classes] through one candidate a layer.
+    """Hadaptive-Net of a search space: [B, 3, H, W] -> [B, num_classes] through one candidate per layer.
 
-    `logits_LC` are the architecture parameters: a row a layer, a column a candidate in the order of `choose`; columns
+    `logits_LC` are the architecture parameters: a row per layer, a column per candidate in `choose`'s order; columns
     that a layer does not have take no part. Their softmax is the confidence. The other candidates of a layer are never
     run, so that a step costs the memory and the time of one path. `start` is the deviation of the architecture
     parameters at the start.

@@ -40,7 +40,7 @@ def evaluate(
     """Return the metrics of detections over all images, in percent.
 
     `map`: COCO's mAP@[.5:.95], average precision averaged over IoU thresholds 0.5, 0.55, ... 0.95 and over the classes
-    that have objects, of at most 100 detections an image; `map_50`, `map_75`: at one threshold. None without objects.
+    that have objects, of at most 100 detections per image; `map_50`, `map_75`: at one threshold. None without objects.
 
     `miou`: the mean IoU of matched detections. A detection is matched as COCO's evaluator does at a threshold of 0.5:
     within an image and a class, by falling score, each takes the object not yet taken that it overlaps most, if the IoU

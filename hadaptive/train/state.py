@@ -20,7 +20,7 @@ Weights = dict[str, Any]
 
 @dataclass
 class History:
-    """What a training leaves behind: one entry an epoch, how it ended, how long it took."""
+    """What a training leaves behind: one entry per epoch, how it ended, how long it took."""
 
     status: str = "done"
     curve: list[dict[str, Any]] = field(default_factory=list)

@@ -133,7 +133,7 @@ def problems(shapes: Iterable[Shape], what: str, batches: Iterable[int], dtypes:
 def measured(
     clock: Clock, problems: Iterable[Problem], ways: Mapping[str, tuple[str, bool]], copy_gb_per_s: float, rounds: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row a problem. `ways`: name -> (implementation, whether it is compiled); "native" is among them."""
+    """Yield a row per problem. `ways`: name -> (implementation, whether it is compiled); "native" is among them."""
     for problem in problems:
         torch.compiler.reset()  # or the compiler would give up after a few shapes of one function
         given = problem.inputs(clock.device)

@@ -62,7 +62,7 @@ class Report:
 
 
 def table(record: dict[str, Any]) -> str:
-    """Return the record as text to read: how many times faster than native each way is, a line a row."""
+    """Return the record as text to read: how many times faster than native each way is, a line per row."""
     lines = [f"{name}: {value}" for name, value in record["device"].items()]
     for part in ("gpu", "cpu"):
         for name, entry in record.get(part, {}).items():
