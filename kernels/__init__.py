@@ -1,6 +1,6 @@
 """The adaptive cross-Hadamard operator: reference, the paper's two GPU schemes, and fused kernels.
 
-    expand(x_BCHW, idx_BK, gate_BK, curve=..., alpha=..., weight_P=..., bias_P=..., implementation="auto")
+    expand(x_BCHW, idx_BK, gate_BK, activation=..., alpha=..., weight_P=..., bias_P=..., implementation="auto")
     topk_scores(x_BCHW, eca_weight, k, noise_BC)
 
 dispatch.py checks and chooses; ops.py registers with torch.library; reference.py is the definition in plain PyTorch,

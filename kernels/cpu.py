@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .layout import memory_format
-from .reference import CURVES, cross_hadamard_backward, curve_and_slope, pairs, partners, select
+from .reference import ACTIVATIONS, activation_and_slope, cross_hadamard_backward, pairs, partners, select
 from .triangular import count
 
 CHUNK = 2**16
@@ -41,7 +41,7 @@ def expand(
     x_BCHW: Tensor,
     idx_BK: Tensor,
     gate_BK: Tensor | None,
-    curve: str | None,
+    activation: str | None,
     alpha: Tensor | None,
     weight_P: Tensor,
     bias_P: Tensor,
@@ -56,12 +56,12 @@ def expand(
     z_BKHW = _gated(z_BKHW, gate_BK)
     i, j = pairs(idx_BK.shape[1])
     zs, ys = _flat(z_BKHW), _flat(y_BCHW)
-    us = zs if alpha is None or curve is None else zs * alpha.to(wide)
+    us = zs if alpha is None or activation is None else zs * alpha.to(wide)
     ys[:, :C] = _flat(x_BCHW.contiguous(memory_format=layout))
     for b in _chunks(zs):
         q = us[b].index_select(1, i).mul_(zs[b].index_select(1, j))
-        if curve is not None:
-            q = CURVES[curve](q)
+        if activation is not None:
+            q = ACTIVATIONS[activation](q)
         ys[b, C:] = torch.addcmul(bias, q, weight)
     return y_BCHW
 
@@ -71,7 +71,7 @@ def expand_backward(
     y_BCHW: Tensor,
     idx_BK: Tensor,
     gate_BK: Tensor | None,
-    curve: str | None,
+    activation: str | None,
     alpha: Tensor | None,
     weight_P: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,19 +87,19 @@ def expand_backward(
     dparams = torch.zeros(2 * P + K, dtype=wide)
     (i, j), table = pairs(K), partners(K)
     zs, es, ds = _flat(z_BKHW), _flat(e_BKHW), _flat(dy_BCHW)[:, C:]
-    us = zs if alpha is None or curve is None else zs * alpha.to(wide)
+    us = zs if alpha is None or activation is None else zs * alpha.to(wide)
     for b in _chunks(zs):
         d = ds[b].to(wide)
         f = us[b].index_select(1, i).mul_(zs[b].index_select(1, j))
         T = d * weight
-        if curve is not None:
-            f, slope = curve_and_slope(f, curve)
+        if activation is not None:
+            f, slope = activation_and_slope(f, activation)
             T.mul_(slope)
         es[b] = cross_hadamard_backward(T, zs[b], table)
         dparams[:P] += f.mul_(d).sum((0, 2, 3))
         dparams[P : 2 * P] += d.sum((0, 2, 3))
     dparams[2 * P :] = (es * zs).sum((0, 2, 3))
-    if curve is not None:
+    if activation is not None:
         assert alpha is not None
         e_BKHW *= alpha.to(wide)
     dgate_BK = dparams.new_zeros(0) if gate_BK is None else (e_BKHW * x_BKHW).sum((2, 3))

@@ -1,16 +1,16 @@
-"""What the Triton kernels share: the triangular index, the curves and their slopes. Imports triton."""
+"""What the Triton kernels share: the triangular index, the activations and their slopes. Imports triton."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-# One kernel serves every curve: the choice is a compile-time constant.
+# One kernel serves every activation: the choice is a compile-time constant.
 AFFINE = tl.constexpr(0)
 SOFTSIGN = tl.constexpr(1)
 SIGMOID = tl.constexpr(2)
 ALGEBRAIC = tl.constexpr(3)
-CURVE_CODES: dict[str | None, int] = {
+ACTIVATION_CODES: dict[str | None, int] = {
     None: AFFINE.value,
     "softsign": SOFTSIGN.value,
     "sigmoid": SIGMOID.value,
@@ -34,33 +34,33 @@ def unpack(p, K: tl.constexpr):
 
 
 @triton.jit
-def curve(u, CURVE: tl.constexpr):
+def activation(u, ACTIVATION: tl.constexpr):
     """f(u) of eq. 11 and Table 1."""
-    if CURVE == SOFTSIGN:
+    if ACTIVATION == SOFTSIGN:
         return u / (1.0 + tl.abs(u))
-    elif CURVE == SIGMOID:
+    elif ACTIVATION == SIGMOID:
         return 1.0 / (1.0 + tl.exp(-u))
-    elif CURVE == ALGEBRAIC:
+    elif ACTIVATION == ALGEBRAIC:
         return u / tl.sqrt(1.0 + u * u)
     else:
-        tl.static_assert(CURVE == AFFINE, "no such curve")
+        tl.static_assert(ACTIVATION == AFFINE, "no such activation")
         return u
 
 
 @triton.jit
-def curve_and_slope(u, CURVE: tl.constexpr):
+def activation_and_slope(u, ACTIVATION: tl.constexpr):
     """(f(u), f'(u))."""
-    if CURVE == SOFTSIGN:
+    if ACTIVATION == SOFTSIGN:
         r = 1.0 / (1.0 + tl.abs(u))
         return u * r, r * r
-    elif CURVE == SIGMOID:
+    elif ACTIVATION == SIGMOID:
         f = 1.0 / (1.0 + tl.exp(-u))
         return f, f * (1.0 - f)
-    elif CURVE == ALGEBRAIC:
+    elif ACTIVATION == ALGEBRAIC:
         r = 1.0 / tl.sqrt(1.0 + u * u)
         return u * r, r * r * r
     else:
-        tl.static_assert(CURVE == AFFINE, "no such curve")
+        tl.static_assert(ACTIVATION == AFFINE, "no such activation")
         return u, u * 0.0 + 1.0
 
 

@@ -28,7 +28,7 @@ def expand(
     idx_BK: Tensor,
     gate_BK: Tensor | None = None,
     *,
-    curve: str | None = "softsign",
+    activation: str | None = "softsign",
     alpha: Tensor | None = None,
     weight_P: Tensor | None = None,
     bias_P: Tensor | None = None,
@@ -39,8 +39,8 @@ def expand(
     x_BCHW: features; gradients flow to it, to gate, alpha, weight and bias, once differentiable.
     idx_BK: int32 or int64, the k selected channels of each sample, all different, in the order of the pairs.
     gate_BK: factors of the selected channels; 1 in value, they carry the straight-through gradient (eq. 9).
-    curve: "softsign" (DySoft), "sigmoid" (DySig), "algebraic" (DyAlge), or None for the affine map alone.
-    alpha: one element, only with a curve. weight_P, bias_P: by pair, p = i(2k-i-1)/2 + (j-i-1); 1 and 0 if not given.
+    activation: "softsign" (DySoft), "sigmoid" (DySig), "algebraic" (DyAlge), or None for the affine map alone.
+    alpha: one element, only with an activation. weight_P, bias_P: by pair, p = i(2k-i-1)/2 + (j-i-1); by default 1 and 0.
     implementation: "auto", or one of
       "native"           ordinary PyTorch operators, differentiable any number of times
       "direct_indexing", "parity_balanced"   the paper's two schemes (section 4.2), then normalisation and concatenation
@@ -60,10 +60,12 @@ def expand(
         raise ValueError(f"idx has dtype {idx_BK.dtype}; it must hold channel numbers as int32 or int64")
     K = _check_k(idx_BK.shape[1], C)
     P = count(K)
-    if curve is not None and curve not in reference.CURVES:
-        raise ValueError(f"curve={curve!r}; choose one of {', '.join(map(repr, reference.CURVES))}, or None")
-    if curve is not None and (alpha is None or alpha.numel() != 1):
-        raise ValueError(f"curve={curve!r} needs alpha, a tensor of one element")
+    if activation is not None and activation not in reference.ACTIVATIONS:
+        raise ValueError(
+            f"activation={activation!r}; choose one of {', '.join(map(repr, reference.ACTIVATIONS))}, or None"
+        )
+    if activation is not None and (alpha is None or alpha.numel() != 1):
+        raise ValueError(f"activation={activation!r} needs alpha, a tensor of one element")
     weight_P = x_BCHW.new_ones(P) if weight_P is None else weight_P
     bias_P = x_BCHW.new_zeros(P) if bias_P is None else bias_P
     for name, t, shape in (("gate", gate_BK, (B, K)), ("weight", weight_P, (P,)), ("bias", bias_P, (P,))):
@@ -74,15 +76,15 @@ def expand(
 
     chosen = _choose(implementation, x_BCHW, _beyond(x_BCHW, K))
     if chosen == "fused":
-        y: Tensor = torch.ops.hadaptive.expand(x_BCHW, idx_BK, gate_BK, curve, alpha, weight_P, bias_P)
+        y: Tensor = torch.ops.hadaptive.expand(x_BCHW, idx_BK, gate_BK, activation, alpha, weight_P, bias_P)
         return y
     if chosen == "native":  # its gather and index_select are always NCHW
-        y = reference.expand(x_BCHW, idx_BK, gate_BK, curve, alpha, weight_P, bias_P)
+        y = reference.expand(x_BCHW, idx_BK, gate_BK, activation, alpha, weight_P, bias_P)
         return y.contiguous(memory_format=memory_format(x_BCHW))
     q_BPHW = torch.ops.hadaptive.cross(x_BCHW, idx_BK, chosen)
     if gate_BK is not None:
         q_BPHW = q_BPHW * reference.cross_hadamard(gate_BK.to(q_BPHW.dtype)[:, :, None, None])
-    q_BPHW = reference.normalise(q_BPHW, curve, alpha, weight_P, bias_P).to(x_BCHW.dtype)
+    q_BPHW = reference.normalise(q_BPHW, activation, alpha, weight_P, bias_P).to(x_BCHW.dtype)
     return torch.cat([x_BCHW, q_BPHW], dim=1).contiguous(memory_format=memory_format(x_BCHW))
 
 

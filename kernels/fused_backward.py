@@ -22,7 +22,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .device import CURVE_CODES, curve_and_slope, pack, selected
+from .device import ACTIVATION_CODES, activation_and_slope, pack, selected
 from .launch import Launch, blocks, power_of_two
 from .layout import strides
 from .triangular import count
@@ -71,7 +71,7 @@ def _rows_nchw(
     C: tl.constexpr,
     K: tl.constexpr,
     P: tl.constexpr,
-    CURVE: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     ACC: tl.constexpr,
     KP: tl.constexpr,
     COPIES: tl.constexpr,
@@ -115,7 +115,7 @@ def _rows_nchw(
             if gate is not None:
                 z_i = x_i * g_i
                 z_j *= g_j[:, None]
-            f, slope = curve_and_slope(al * z_i[None, :] * z_j, CURVE)
+            f, slope = activation_and_slope(al * z_i[None, :] * z_j, ACTIVATION)
             dw += tl.sum(d * f, axis=1)
             db += tl.sum(d, axis=1)
             e = tl.sum(d * w[:, None] * slope * z_j, axis=0)
@@ -150,7 +150,7 @@ def _pixels_nhwc(
     C: tl.constexpr,
     K: tl.constexpr,
     P: tl.constexpr,
-    CURVE: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     ACC: tl.constexpr,
     KP: tl.constexpr,
     TILES: tl.constexpr,
@@ -190,7 +190,7 @@ def _pixels_nhwc(
             w = tl.load(weight + p, mask=upper, other=0.0).to(ACC)
             at = dy + n[:, None] * (C + P) + (C + p)[None, :]
             d = tl.load(at, mask=upper[None, :] & inside, other=0.0).to(ACC)
-            f, slope = curve_and_slope(al * z_i[:, None] * z_j, CURVE)
+            f, slope = activation_and_slope(al * z_i[:, None] * z_j, ACTIVATION)
             tl.store(partial + p, tl.sum(d * f, axis=0), mask=upper)
             tl.store(partial + P + p, tl.sum(d, axis=0), mask=upper)
             T = d * w[None, :] * slope
@@ -211,7 +211,7 @@ def launch(
     x_BCHW: Tensor,
     idx_BK: Tensor,
     gate_BK: Tensor | None,
-    curve: str | None,
+    activation: str | None,
     alpha: Tensor | None,
     weight_P: Tensor,
     dx_BCHW: Tensor,
@@ -240,10 +240,10 @@ def launch(
     dgate = None if gate_BK is None else torch.empty(B, tiles, K, dtype=wide, device=x_BCHW.device)
     block_c = 8 if nchw else min(64, power_of_two(C))
     copies = blocks(C, block_c)
-    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if curve is None else alpha}
+    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if activation is None else alpha}
     args |= {"weight": weight_P, "dy": dy_BCHW, "dx": dx_BCHW, "dgate": dgate, "partial": partial}
     args |= {"x_batch": strides(x_BCHW)[0], "HW": HW, "C": C, "K": K, "P": P}
-    args |= {"CURVE": CURVE_CODES[curve], "ACC": acc, "KP": KP, "COPIES": copies, "BLOCK_C": block_c}
+    args |= {"ACTIVATION": ACTIVATION_CODES[activation], "ACC": acc, "KP": KP, "COPIES": copies, "BLOCK_C": block_c}
     if nchw:
         args |= {"BLOCK_HW": pixels}
         return Launch(_rows_nchw, B * (K + copies), args, num_warps or 4), partial, dgate

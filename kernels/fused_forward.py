@@ -1,4 +1,4 @@
-"""The whole expansion in one kernel: selection, products, curve, affine map and concatenation; x is read, y written,
+"""The whole expansion in one kernel: selection, products, activation, affine map, concatenation; x is read, y written,
 nothing lies between. Defined by reference.expand. Imports triton.
 
     y[b, c]            = x[b, c]                                                    c < C
@@ -19,7 +19,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .device import CURVE_CODES, curve, pack, selected, unpack
+from .device import ACTIVATION_CODES, activation, pack, selected, unpack
 from .launch import Launch, blocks, power_of_two
 from .layout import strides
 from .triangular import count
@@ -39,7 +39,7 @@ def _fold_nchw(
     C: tl.constexpr,
     K: tl.constexpr,
     P: tl.constexpr,
-    CURVE: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     ACC: tl.constexpr,
     TILES: tl.constexpr,
     COPIES: tl.constexpr,
@@ -82,7 +82,7 @@ def _fold_nchw(
                 u *= tl.load(alpha).to(ACC)
             w = tl.load(weight + p, mask=live, other=0.0).to(ACC)
             a = tl.load(bias + p, mask=live, other=0.0).to(ACC)
-            v = curve(u, CURVE) * w[:, None] + a[:, None]
+            v = activation(u, ACTIVATION) * w[:, None] + a[:, None]
             tl.store(y + (C + p)[:, None] * HW + o[None, :], v.to(y.dtype.element_ty), mask=live[:, None] & inside)
     else:
         e = (t - FOLDS) * (BLOCK_Q * BLOCK_HW) + tl.arange(0, BLOCK_Q * BLOCK_HW)
@@ -104,7 +104,7 @@ def _tile_nhwc(
     C: tl.constexpr,
     K: tl.constexpr,
     P: tl.constexpr,
-    CURVE: tl.constexpr,
+    ACTIVATION: tl.constexpr,
     ACC: tl.constexpr,
     TILES: tl.constexpr,
     PAIR_TILES: tl.constexpr,
@@ -136,7 +136,7 @@ def _tile_nhwc(
             u *= tl.load(alpha).to(ACC)
         w = tl.load(weight + p, mask=live, other=0.0).to(ACC)
         a = tl.load(bias + p, mask=live, other=0.0).to(ACC)
-        v = curve(u, CURVE) * w[None, :] + a[None, :]
+        v = activation(u, ACTIVATION) * w[None, :] + a[None, :]
         tl.store(y_row + (C + p)[None, :], v.to(y.dtype.element_ty), mask=live[None, :] & inside)
     else:
         c = ((t - PAIR_TILES) * BLOCK_P + tl.arange(0, BLOCK_P))[None, :]
@@ -147,7 +147,7 @@ def launch(
     x_BCHW: Tensor,
     idx_BK: Tensor,
     gate_BK: Tensor | None,
-    curve: str | None,
+    activation: str | None,
     alpha: Tensor | None,
     weight_P: Tensor,
     bias_P: Tensor,
@@ -165,9 +165,9 @@ def launch(
     K, HW = idx_BK.shape[1], H * W
     P = count(K)
     assert y_BCHW.shape == (B, C + P, H, W)
-    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if curve is None else alpha}
+    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "gate": gate_BK, "alpha": None if activation is None else alpha}
     args |= {"weight": weight_P, "bias": bias_P, "y": y_BCHW, "x_batch": strides(x_BCHW)[0]}
-    args |= {"HW": HW, "C": C, "K": K, "P": P, "CURVE": CURVE_CODES[curve], "ACC": acc}
+    args |= {"HW": HW, "C": C, "K": K, "P": P, "ACTIVATION": ACTIVATION_CODES[activation], "ACC": acc}
     if y_BCHW.is_contiguous():
         rows, pixels = block or (16 if K % 16 == 0 else 8, min(64, power_of_two(HW)))
         copies = blocks(C * HW, rows * pixels)

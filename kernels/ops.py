@@ -1,6 +1,6 @@
 """The operators: `torch.library` registrations in the namespace hadaptive. Call them through dispatch.py, which checks.
 
-    hadaptive::expand           x, idx, gate?, curve, alpha?, weight, bias -> y
+    hadaptive::expand           x, idx, gate?, activation, alpha?, weight, bias -> y
     hadaptive::expand_backward  its gradients; x is read out of y, which the next layer keeps anyway
     hadaptive::cross            the paper's own operator, by Direct-Indexing or Parity-Balanced
     hadaptive::topk_scores      scores and the k highest channels
@@ -41,23 +41,29 @@ def _gpu() -> ModuleType:
     "hadaptive::expand",
     mutates_args=(),
     device_types="cpu",
-    schema="(Tensor x, Tensor idx, Tensor? gate, str? curve, Tensor? alpha, Tensor weight, Tensor bias) -> Tensor",
+    schema="(Tensor x, Tensor idx, Tensor? gate, str? activation, Tensor? alpha, Tensor weight, Tensor bias) -> Tensor",
 )
 def _expand(
-    x: Tensor, idx: Tensor, gate: Tensor | None, curve: str | None, alpha: Tensor | None, weight: Tensor, bias: Tensor
+    x: Tensor,
+    idx: Tensor,
+    gate: Tensor | None,
+    activation: str | None,
+    alpha: Tensor | None,
+    weight: Tensor,
+    bias: Tensor,
 ) -> Tensor:
     expand = _gpu().expand if interpreted() else cpu.expand
-    y: Tensor = expand(x, idx, gate, curve, alpha, weight, bias)
+    y: Tensor = expand(x, idx, gate, activation, alpha, weight, bias)
     return y
 
 
 @_expand.register_kernel("cuda")
-def _(x, idx, gate, curve, alpha, weight, bias):
-    return _gpu().expand(x, idx, gate, curve, alpha, weight, bias)
+def _(x, idx, gate, activation, alpha, weight, bias):
+    return _gpu().expand(x, idx, gate, activation, alpha, weight, bias)
 
 
 @_expand.register_fake
-def _(x, idx, gate, curve, alpha, weight, bias):
+def _(x, idx, gate, activation, alpha, weight, bias):
     B, C, H, W = x.shape
     shape = (B, C + count(idx.shape[1]), H, W)
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
@@ -67,24 +73,30 @@ def _(x, idx, gate, curve, alpha, weight, bias):
     "hadaptive::expand_backward",
     mutates_args=(),
     device_types="cpu",
-    schema="(Tensor dy, Tensor y, Tensor idx, Tensor? gate, str? curve, Tensor? alpha, Tensor weight)"
+    schema="(Tensor dy, Tensor y, Tensor idx, Tensor? gate, str? activation, Tensor? alpha, Tensor weight)"
     " -> (Tensor, Tensor, Tensor)",
 )
 def _expand_backward(
-    dy: Tensor, y: Tensor, idx: Tensor, gate: Tensor | None, curve: str | None, alpha: Tensor | None, weight: Tensor
+    dy: Tensor,
+    y: Tensor,
+    idx: Tensor,
+    gate: Tensor | None,
+    activation: str | None,
+    alpha: Tensor | None,
+    weight: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     backward = _gpu().expand_backward if interpreted() else cpu.expand_backward
-    gradients: tuple[Tensor, Tensor, Tensor] = backward(dy, y, idx, gate, curve, alpha, weight)
+    gradients: tuple[Tensor, Tensor, Tensor] = backward(dy, y, idx, gate, activation, alpha, weight)
     return gradients
 
 
 @_expand_backward.register_kernel("cuda")
-def _(dy, y, idx, gate, curve, alpha, weight):
-    return _gpu().expand_backward(dy, y, idx, gate, curve, alpha, weight)
+def _(dy, y, idx, gate, activation, alpha, weight):
+    return _gpu().expand_backward(dy, y, idx, gate, activation, alpha, weight)
 
 
 @_expand_backward.register_fake
-def _(dy, y, idx, gate, curve, alpha, weight):
+def _(dy, y, idx, gate, activation, alpha, weight):
     B, CP, H, W = y.shape
     K, P = idx.shape[1], weight.numel()
     wide = torch.promote_types(y.dtype, torch.float32)
@@ -94,20 +106,22 @@ def _(dy, y, idx, gate, curve, alpha, weight):
 
 
 def _expand_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    _, idx, gate, ctx.curve, alpha, weight, ctx.bias = *inputs[:6], inputs[6].dtype
+    _, idx, gate, ctx.activation, alpha, weight, ctx.bias = *inputs[:6], inputs[6].dtype
     ctx.save_for_backward(output, idx, gate, alpha, weight)
 
 
 def _expand_autograd(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
     y, idx, gate, alpha, weight = ctx.saved_tensors
-    dx, dgate, dparams = torch.ops.hadaptive.expand_backward(dy, y, idx, gate, ctx.curve, alpha, weight)
+    dx, dgate, dparams = torch.ops.hadaptive.expand_backward(dy, y, idx, gate, ctx.activation, alpha, weight)
     P = weight.numel()
     return (
         dx,
         None,
         None if gate is None else dgate.to(gate.dtype),
         None,
-        None if alpha is None or ctx.curve is None else (dparams[2 * P :].sum() / 2).to(alpha.dtype).view(alpha.shape),
+        None
+        if alpha is None or ctx.activation is None
+        else (dparams[2 * P :].sum() / 2).to(alpha.dtype).view(alpha.shape),
         dparams[:P].to(weight.dtype),
         dparams[P : 2 * P].to(ctx.bias),
     )
@@ -198,7 +212,7 @@ _topk_scores.register_autograd(_topk_autograd, setup_context=_topk_setup)
 
 
 # ------------------------------------------------------------------- operations, in the convention of FlopCounterMode
-# A multiply-add is two, and what a convolution's count leaves out (norms, curves, copies) is left out here too.
+# A multiply-add is two, and what a convolution's count leaves out (norms, activations, copies) is left out here too.
 @register_flop_formula(torch.ops.hadaptive.expand)
 def _expand_flops(x: Any, idx: Any, *args: Any, **kwargs: Any) -> int:
     """Return one multiplication per product and pixel (eq. 14)."""

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CURVES: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softsign": lambda u: u / (1 + u.abs()),  # DySoft
     "sigmoid": torch.sigmoid,  # DySig
     "algebraic": lambda u: u * torch.rsqrt(1 + u * u),  # DyAlge
 }
-"""The three curves of Table 1. Without a curve only the affine map w_p, b_p is applied, and alpha is not used.
+"""The three activations of Table 1. Without one only the affine map w_p, b_p is applied, and alpha is not used.
 
 A new one stands here, in `_WITH_SLOPE`, in `kernels.device` and in `hadaptive.nn.norms`.
 """
@@ -99,32 +99,32 @@ def select(x_BCHW: Tensor, idx_BK: Tensor, gate_BK: Tensor | None = None) -> Ten
 
 
 def normalise(
-    product_BPHW: Tensor, curve: str | None, alpha: Tensor | None, weight_P: Tensor, bias_P: Tensor
+    product_BPHW: Tensor, activation: str | None, alpha: Tensor | None, weight_P: Tensor, bias_P: Tensor
 ) -> Tensor:
-    """DySoft and its two sisters: f(alpha q) w_p + b_p (eq. 11); without a curve q w_p + b_p."""
-    if curve is not None:
+    """DySoft and its two sisters: f(alpha q) w_p + b_p (eq. 11); without an activation q w_p + b_p."""
+    if activation is not None:
         assert alpha is not None
-        product_BPHW = CURVES[curve](product_BPHW * alpha)
+        product_BPHW = ACTIVATIONS[activation](product_BPHW * alpha)
     return product_BPHW * weight_P.view(1, -1, 1, 1) + bias_P.view(1, -1, 1, 1)
 
 
-def curve_and_slope(u: Tensor, curve: str) -> tuple[Tensor, Tensor]:
-    """(f(u), f'(u)) of one of `CURVES`."""
-    return _WITH_SLOPE[curve](u)
+def activation_and_slope(u: Tensor, activation: str) -> tuple[Tensor, Tensor]:
+    """(f(u), f'(u)) of one of `ACTIVATIONS`."""
+    return _WITH_SLOPE[activation](u)
 
 
 def expand(
     x_BCHW: Tensor,
     idx_BK: Tensor,
     gate_BK: Tensor | None,
-    curve: str | None,
+    activation: str | None,
     alpha: Tensor | None,
     weight_P: Tensor,
     bias_P: Tensor,
 ) -> Tensor:
     """Return the whole expansion, [B, C, H, W] -> [B, C+P, H, W]; see `kernels.expand` for the arguments."""
     product_BPHW = cross_hadamard(select(x_BCHW, idx_BK, gate_BK))
-    normed_BPHW = normalise(product_BPHW, curve, alpha, weight_P, bias_P)
+    normed_BPHW = normalise(product_BPHW, activation, alpha, weight_P, bias_P)
     return torch.cat([x_BCHW, normed_BPHW.to(x_BCHW.dtype)], dim=1)
 
 

@@ -78,17 +78,18 @@ TANH = {
         ('    "algebraic": _algebraic', '    "tanh": lambda u: (torch.tanh(u), 1 - torch.tanh(u).square()),\n'),
     ],
     "kernels/device.py": [
-        ("CURVE_CODES: dict", "TANH = tl.constexpr(4)\n"),
+        ("ACTIVATION_CODES: dict", "TANH = tl.constexpr(4)\n"),
         ('"algebraic": ALGEBRAIC.value', '"tanh": TANH.value, '),
-        ("    elif CURVE == ALGEBRAIC:\n        return",
-         "    elif CURVE == TANH:\n        return 1.0 - 2.0 / (1.0 + tl.exp(2.0 * u))\n"),
-        ("    elif CURVE == ALGEBRAIC:\n        r =",
-         "    elif CURVE == TANH:\n        t = 1.0 - 2.0 / (1.0 + tl.exp(2.0 * u))\n        return t, 1.0 - t * t\n"),
+        ("    elif ACTIVATION == ALGEBRAIC:\n        return",
+         "    elif ACTIVATION == TANH:\n        return 1.0 - 2.0 / (1.0 + tl.exp(2.0 * u))\n"),
+        ("    elif ACTIVATION == ALGEBRAIC:\n        r =",
+         "    elif ACTIVATION == TANH:\n"
+         "        t = 1.0 - 2.0 / (1.0 + tl.exp(2.0 * u))\n        return t, 1.0 - t * t\n"),
     ],
     "hadaptive/nn/norms.py": [
-        ("class DyAlge(", 'class DyTanh(DynamicCurve):\n    """Dynamic tanh (Zhu et al., 2025)."""\n\n'
+        ("class DyAlge(", 'class DyTanh(DynamicActivation):\n    """Dynamic tanh (Zhu et al., 2025)."""\n\n'
                           '    name, kernel = "dytanh", "tanh"\n\n'
-                          "    def curve(self, u: Tensor) -> Tensor:\n        return u.tanh()\n\n\n"),
+                          "    def activation(self, u: Tensor) -> Tensor:\n        return u.tanh()\n\n\n"),
         ("DyAlge)", "DyTanh, "),
     ],
     "hadaptive/paper/tables/layouts.py": [
@@ -107,7 +108,7 @@ alpha, weight, bias = torch.tensor([0.7]), torch.randn(3), torch.randn(3)
 out = torch.randn(2, 8, 3, 3)
 def graded(way):
     leaves = [tensor.clone().requires_grad_() for tensor in (x, alpha, weight, bias)]
-    y = way(leaves[0], idx, curve='tanh', alpha=leaves[1], weight_P=leaves[2], bias_P=leaves[3])
+    y = way(leaves[0], idx, activation='tanh', alpha=leaves[1], weight_P=leaves[2], bias_P=leaves[3])
     return y, torch.autograd.grad((y * out).sum(), leaves)
 native = graded(lambda *a, **k: kernels.expand(*a, implementation='native', **k))
 triton = graded(lambda *a, **k: kernels.expand(*a, implementation='fused', **k))

@@ -4,7 +4,7 @@ Each rewrite is an equality of exact arithmetic; the tests hold it in float64.
 
 * Batch norm goes into the convolution before it: both are affine.
 * alpha goes ahead of the product (eq. 11). With s = sqrt|alpha|: f(alpha z_i z_j) = f(sign(alpha) (s z_i)(s z_j)), and
-  f - f(0) is odd for every curve, so f(sign u) = (1 - sign) f(0) + sign f(u). s goes into the weights before the
+  f - f(0) is odd for every activation, so f(sign u) = (1 - sign) f(0) + sign f(u). s goes into the weights before the
   selection, 1/s into the depthwise weights after it, sign and (1 - sign) f(0) into w and b; alpha = 0: s = 1, sign = 0.
 * w f + b is one operator, a batch norm of mean 0 and variance 1. It goes into the depthwise convolution where that does
   not pad. Where it pads with zeros, b adds less to its output at the border than inside, which no bias can say.
@@ -36,7 +36,7 @@ from hadaptive.measure.inference import inference_form
 from hadaptive.nn.ach import AdaptiveCrossHadamard
 from hadaptive.nn.blocks import AdaptiveBottleneck, ConvNormAct, GhostExpansion
 from hadaptive.nn.hadaptive_net import HadaptiveNet
-from hadaptive.nn.norms import DynamicCurve, DySoft
+from hadaptive.nn.norms import DynamicActivation, DySoft
 from hadaptive.nn.scores import EcaScore
 from kernels.reference import pairs
 
@@ -76,10 +76,10 @@ def gather(x_BCHW: Tensor, index_BK: Tensor, rank_P: Tensor) -> Tensor:
 
 
 class Normaliser(NamedTuple):
-    """What an ACH layer does to the products of channels that were multiplied by `scale`: w curve + b."""
+    """What an ACH layer does to the products of channels that were multiplied by `scale`: w activation + b."""
 
     scale: float
-    curve: Callable[[Tensor], Tensor]
+    activation: Callable[[Tensor], Tensor]
     weight_P: Tensor | None = None
     bias_P: Tensor | None = None
 
@@ -89,12 +89,12 @@ class Normaliser(NamedTuple):
         norm = ach.norm
         if not isinstance(ach.pointwise, nn.Conv2d) or ach.product_of != "normalised":
             return None
-        if isinstance(norm, DynamicCurve):
-            alpha, at_zero = float(norm.alpha), norm.curve(torch.zeros_like(norm.alpha))
+        if isinstance(norm, DynamicActivation):
+            alpha, at_zero = float(norm.alpha), norm.activation(torch.zeros_like(norm.alpha))
             sign = (alpha > 0) - (alpha < 0)
-            curve = softsign if isinstance(norm, DySoft) else norm.curve
+            activation = softsign if isinstance(norm, DySoft) else norm.activation
             bias_P = norm.bias + (1 - sign) * at_zero * norm.weight
-            return cls(abs(alpha) ** 0.5 or 1.0, curve, sign * norm.weight, bias_P)
+            return cls(abs(alpha) ** 0.5 or 1.0, activation, sign * norm.weight, bias_P)
         if isinstance(norm, nn.BatchNorm2d):
             weight_P = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
             return cls(1.0, nn.Identity(), weight_P, norm.bias - cast(Tensor, norm.running_mean) * weight_P)
@@ -102,14 +102,14 @@ class Normaliser(NamedTuple):
 
 
 class CrossHadamardParts(nn.Module):
-    """ACH without its concatenation: [B, C, H, W] -> (scale * x, w curve + b), channels filled to `multiple`s."""
+    """ACH without its concatenation: [B, C, H, W] -> (scale * x, w activation + b), channels filled to `multiple`s."""
 
     i: Tensor
     j: Tensor
 
     def __init__(self, ach: AdaptiveCrossHadamard, normaliser: Normaliser, multiple: int = BLOCK) -> None:
         super().__init__()
-        scale, self.curve, weight_P, bias_P = normaliser
+        scale, self.activation, weight_P, bias_P = normaliser
         self.k, self.channels = ach.k, ach.channels
         mix = fuse_conv_bn_eval(cast(nn.Conv2d, ach.pointwise), ach.bn)
         self.mix = dense(filled(scale * mix.weight, multiple), filled(scale * cast(Tensor, mix.bias), multiple))
@@ -136,7 +136,7 @@ class CrossHadamardParts(nn.Module):
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         x_BCHW = self.mix(x_BCHW)
         index_BK = self.select(x_BCHW)
-        return x_BCHW, self.last(self.curve(gather(x_BCHW, index_BK, self.i) * gather(x_BCHW, index_BK, self.j)))
+        return x_BCHW, self.last(self.activation(gather(x_BCHW, index_BK, self.i) * gather(x_BCHW, index_BK, self.j)))
 
 
 class GhostParts(nn.Module):

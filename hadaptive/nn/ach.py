@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import kernels
-from hadaptive.nn.norms import NORMS, AffineCrossHadaNorm, CrossHadaNorm, DynamicCurve
+from hadaptive.nn.norms import NORMS, AffineCrossHadaNorm, CrossHadaNorm, DynamicActivation
 from hadaptive.nn.scores import SCORES, EcaScore, Watch
 from hadaptive.nn.temperature import TEMPERATURES, Temperature, TrainedTemperature
 from kernels.triangular import count
@@ -181,10 +181,10 @@ class AdaptiveCrossHadamard(nn.Module):
         x_BCHW = self.bn(mixed_BCHW)
         index_Bk, gate_Bk = self.select(x_BCHW)
         norm: Any = self.norm
-        if isinstance(norm, DynamicCurve) and self.product_of == "normalised":
+        if isinstance(norm, DynamicActivation) and self.product_of == "normalised":
             affine = {"alpha": norm.alpha, "weight_P": norm.weight, "bias_P": norm.kernel_bias()}
             how = self.implementation
-            return kernels.expand(x_BCHW, index_Bk, gate_Bk, curve=norm.kernel, **affine, implementation=how)
+            return kernels.expand(x_BCHW, index_Bk, gate_Bk, activation=norm.kernel, **affine, implementation=how)
         factors_BCHW = x_BCHW if self.product_of == "normalised" else mixed_BCHW
         products_BPHW = select_and_cross(factors_BCHW, index_Bk, gate_Bk)
         if isinstance(norm, CrossHadaNorm):

@@ -12,14 +12,14 @@ from kernels.reference import pairs
 from kernels.triangular import count
 
 
-class DynamicCurve(nn.Module):
-    """y = curve(alpha x) w + b: alpha one scalar per layer (starts at 0.5), w (1) and b (0) one per channel (eq. 11).
+class DynamicActivation(nn.Module):
+    """y = f(alpha x) w + b, f the activation: alpha one per layer (starts at 0.5), w (1) and b (0) one per channel (eq. 11).
 
     [B, P, ...] -> the same shape, dtype and memory format; computed in at least the parameters' precision.
     """
 
     name: str  # in NORMS, and so in params.yaml
-    kernel: str  # the curve's name in `kernels.expand`, which then computes it together with the products
+    kernel: str  # the activation's name in `kernels.expand`, which then computes it together with the products
 
     def __init__(self, num_features: int, alpha: float = 0.5, weight: float = 1.0) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class DynamicCurve(nn.Module):
         self.weight = nn.Parameter(torch.full((num_features,), weight))
         self.bias = nn.Parameter(torch.zeros(num_features))
 
-    def curve(self, u: Tensor) -> Tensor:
+    def activation(self, u: Tensor) -> Tensor:
         raise NotImplementedError
 
     def kernel_bias(self) -> Tensor:
@@ -37,32 +37,32 @@ class DynamicCurve(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         per_channel = (-1,) + (1,) * (x.ndim - 2)
-        y = torch.addcmul(self.bias.view(per_channel), self.curve(self.alpha * x), self.weight.view(per_channel))
+        y = torch.addcmul(self.bias.view(per_channel), self.activation(self.alpha * x), self.weight.view(per_channel))
         return y.to(x.dtype)
 
     def extra_repr(self) -> str:
         return str(self.num_features)
 
 
-class DySoft(DynamicCurve):
+class DySoft(DynamicActivation):
     """Dynamic softsign, u / (1 + |u|): the paper's normaliser (eq. 11)."""
 
     name, kernel = "dysoft", "softsign"
 
-    def curve(self, u: Tensor) -> Tensor:
+    def activation(self, u: Tensor) -> Tensor:
         return F.softsign(u)
 
 
-class DynamicSigmoid(DynamicCurve):
-    """Dynamic sigmoid, 1 / (1 + exp(-u)), as Table 1 prints it, started like the other two curves."""
+class DynamicSigmoid(DynamicActivation):
+    """Dynamic sigmoid, 1 / (1 + exp(-u)), as Table 1 prints it, started like the other two activations."""
 
     name, kernel = "sigmoid", "sigmoid"
 
-    def curve(self, u: Tensor) -> Tensor:
+    def activation(self, u: Tensor) -> Tensor:
         return u.sigmoid()
 
 
-class DySig(DynamicCurve):
+class DySig(DynamicActivation):
     """The authors' dynamic sigmoid, w (sigmoid(alpha x) - 0.5) + b with alpha 0.35 and w 2 at the start (Table 1).
 
     The same functions as DynamicSigmoid can become; this one starts odd, with 0.35 x / 2 near zero.
@@ -73,19 +73,19 @@ class DySig(DynamicCurve):
     def __init__(self, num_features: int) -> None:
         super().__init__(num_features, alpha=0.35, weight=2.0)
 
-    def curve(self, u: Tensor) -> Tensor:
+    def activation(self, u: Tensor) -> Tensor:
         return u.sigmoid() - 0.5
 
     def kernel_bias(self) -> Tensor:
         return self.bias - 0.5 * self.weight
 
 
-class DyAlge(DynamicCurve):
+class DyAlge(DynamicActivation):
     """Dynamic algebraic sigmoid, u / sqrt(1 + u^2) (Table 1)."""
 
     name, kernel = "dyalge", "algebraic"
 
-    def curve(self, u: Tensor) -> Tensor:
+    def activation(self, u: Tensor) -> Tensor:
         return u * (1 + u.square()).rsqrt()
 
 
@@ -179,10 +179,10 @@ def _standardised(
     return torch.addcmul(shift_BP.view(per_channel), x_BPHW, scale_BP.view(per_channel)).to(x_BPHW.dtype)
 
 
-DYNAMIC: tuple[type[DynamicCurve], ...] = (DySoft, DySig, DynamicSigmoid, DyAlge)
+DYNAMIC: tuple[type[DynamicActivation], ...] = (DySoft, DySig, DynamicSigmoid, DyAlge)
 
 
-def _dynamic(norm: type[DynamicCurve]) -> Callable[[int], nn.Module]:
+def _dynamic(norm: type[DynamicActivation]) -> Callable[[int], nn.Module]:
     return lambda k: norm(count(k))
 
 

@@ -25,7 +25,7 @@ SHAPES = [
     (1, 5, 14, 14, 2),
 ]
 LAYOUTS = ("nchw", "nhwc", "strided", "nchw_slice", "nhwc_slice")
-CURVES = ("softsign", "sigmoid", "algebraic", None)
+ACTIVATIONS = ("softsign", "sigmoid", "algebraic", None)
 
 
 def lay_out(x: Tensor, layout: str) -> Tensor:
@@ -54,7 +54,7 @@ class Problem:
     x: Tensor
     idx: Tensor
     gate: Tensor | None
-    curve: str | None
+    activation: str | None
     alpha: Tensor
     weight: Tensor
     bias: Tensor
@@ -69,11 +69,11 @@ class Problem:
         return replace(self, **{n: t.abs() for n, t in vars(self).items() if isinstance(t, Tensor)})
 
     def run(self, expand: Callable[..., Tensor]) -> dict[str, Tensor]:
-        """y and every gradient of expand(x, idx, gate, curve, alpha, weight, bias)."""
-        names = ["x", "weight", "bias"] + ["alpha"] * (self.curve is not None) + ["gate"] * (self.gate is not None)
+        """y and every gradient of expand(x, idx, gate, activation, alpha, weight, bias)."""
+        names = ["x", "weight", "bias"] + ["alpha"] * (self.activation is not None) + ["gate"] * (self.gate is not None)
         leaves = {n: getattr(self, n).detach().requires_grad_() for n in names}
         given = {**vars(self), **leaves}
-        y = expand(*(given[n] for n in ("x", "idx", "gate", "curve", "alpha", "weight", "bias")))
+        y = expand(*(given[n] for n in ("x", "idx", "gate", "activation", "alpha", "weight", "bias")))
         gradients = torch.autograd.grad(y, list(leaves.values()), self.dy)
         return {"y": y.detach(), **{f"d{n}": g for n, g in zip(names, gradients, strict=True)}}
 
@@ -84,7 +84,7 @@ def make(
     layout: str = "nchw",
     *,
     gated: bool = True,
-    curve: str | None = "softsign",
+    activation: str | None = "softsign",
     device: str = "cpu",
 ) -> Problem:
     """A random problem; parameters in float32 at least, as under autocast."""
@@ -99,7 +99,7 @@ def make(
         x=lay_out(x, layout),
         idx=idx.to(device, torch.int32 if B % 2 else torch.int64),
         gate=(torch.rand(B, k, generator=g) + 0.5).to(device, wide) if gated else None,
-        curve=curve,
+        activation=activation,
         alpha=torch.tensor([0.7], dtype=wide, device=device),
         weight=torch.randn(P, generator=g).to(device, wide),
         bias=torch.randn(P, generator=g).to(device, wide),
@@ -131,8 +131,8 @@ def cases() -> SimpleNamespace:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Arguments named shape, layout or curve take the lists above."""
-    for name, values in (("shape", SHAPES), ("layout", LAYOUTS), ("curve", CURVES)):
+    """Arguments named shape, layout or activation take the lists above."""
+    for name, values in (("shape", SHAPES), ("layout", LAYOUTS), ("activation", ACTIVATIONS)):
         marked = any(name in str(m.args[0]) for m in metafunc.definition.iter_markers("parametrize"))
         if name in metafunc.fixturenames and not marked:
             metafunc.parametrize(name, values, ids=str)

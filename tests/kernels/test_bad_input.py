@@ -28,7 +28,10 @@ ONE = torch.ones(1)
         (lambda: kernels.expand(X[:, :2], IDX, alpha=ONE), "k=3 channels cannot be selected out of C=2"),
         (lambda: kernels.expand(X, IDX + 1, alpha=ONE), "idx holds channel 6; x has channels 0 to 5"),
         (lambda: kernels.expand(X, IDX - 1, alpha=ONE), "idx holds channel -1"),
-        (lambda: kernels.expand(X, IDX, alpha=ONE, implementation="native", curve="tanh"), "'softsign', 'sigmoid'"),
+        (
+            lambda: kernels.expand(X, IDX, alpha=ONE, implementation="native", activation="tanh"),
+            "'softsign', 'sigmoid'",
+        ),
         (lambda: kernels.expand(X, IDX), "needs alpha"),
         (lambda: kernels.expand(X, IDX, alpha=torch.ones(3)), "needs alpha"),
         (lambda: kernels.expand(X, IDX, torch.ones(2, 4), alpha=ONE), r"gate has shape \[2, 4\]; .* need \[2, 3\]"),

@@ -26,9 +26,9 @@ def test_matches_float64_for_every_shape_and_layout(
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("gated", [True, False])
 def test_matches_float64_for_every_dtype_and_curve(
-    cases: SimpleNamespace, dtype: torch.dtype, gated: bool, curve: str | None
+    cases: SimpleNamespace, dtype: torch.dtype, gated: bool, activation: str | None
 ) -> None:
-    cases.check(cases.make((3, 20, 3, 5, 9), dtype, "nhwc", gated=gated, curve=curve), EXPAND)
+    cases.check(cases.make((3, 20, 3, 5, 9), dtype, "nhwc", gated=gated, activation=activation), EXPAND)
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 10**9])
@@ -73,18 +73,18 @@ def test_only_the_output_is_kept_for_the_backward_pass(cases: SimpleNamespace) -
 def test_weight_one_and_bias_zero_are_the_default(cases: SimpleNamespace) -> None:
     q = cases.make((2, 6, 3, 4, 4))
     want = reference.expand(q.x, q.idx, q.gate, None, None, torch.ones(6), torch.zeros(6))
-    torch.testing.assert_close(kernels.expand(q.x, q.idx, q.gate, curve=None), want)
+    torch.testing.assert_close(kernels.expand(q.x, q.idx, q.gate, activation=None), want)
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_gradcheck(cases: SimpleNamespace, layout: str, curve: str | None) -> None:
-    q = cases.make((2, 5, 2, 1, 4), torch.float64, layout, curve=curve)
+def test_gradcheck(cases: SimpleNamespace, layout: str, activation: str | None) -> None:
+    q = cases.make((2, 5, 2, 1, 4), torch.float64, layout, activation=activation)
 
     def run(x: Tensor, gate: Tensor, alpha: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return EXPAND(x, q.idx, gate, curve, alpha, weight, bias)
+        return EXPAND(x, q.idx, gate, activation, alpha, weight, bias)
 
     leaves = [t.requires_grad_() for t in (q.x, q.gate, q.alpha, q.weight, q.bias)]
-    if curve is None:
+    if activation is None:
         q.alpha.requires_grad_(False)
     assert torch.autograd.gradcheck(run, leaves)
 

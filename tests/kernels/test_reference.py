@@ -24,16 +24,16 @@ def test_pairs_made_in_inference_mode_serve_training() -> None:
     assert z.grad is not None
 
 
-@pytest.mark.parametrize("curve", ["softsign", "sigmoid", "algebraic", None])
-def test_expand_is_the_papers_formula_element_by_element(cases: SimpleNamespace, curve: str | None) -> None:
-    q = cases.make((2, 6, 2, 1, 4), torch.float64, curve=curve)
-    y = reference.expand(q.x, q.idx, q.gate, curve, q.alpha, q.weight, q.bias)
+@pytest.mark.parametrize("activation", ["softsign", "sigmoid", "algebraic", None])
+def test_expand_is_the_papers_formula_element_by_element(cases: SimpleNamespace, activation: str | None) -> None:
+    q = cases.make((2, 6, 2, 1, 4), torch.float64, activation=activation)
+    y = reference.expand(q.x, q.idx, q.gate, activation, q.alpha, q.weight, q.bias)
     f = {
         "softsign": lambda u: u / (1 + abs(u)),
         "sigmoid": lambda u: math.exp(u) / (math.exp(u) + 1),
         "algebraic": lambda u: u / math.sqrt(1 + u * u),
         None: lambda u: u / q.alpha.item(),
-    }[curve]
+    }[activation]
     assert torch.equal(y[:, :6], q.x)
     for b in range(2):
         for p in range(6):
@@ -52,12 +52,12 @@ def test_the_closed_gradient_of_the_products_is_autograds(k: int) -> None:
     torch.testing.assert_close(reference.cross_hadamard_backward(dq, z.detach()), want)
 
 
-@pytest.mark.parametrize("curve", list(reference.CURVES))
-def test_slopes_are_those_of_the_curves(curve: str) -> None:
+@pytest.mark.parametrize("activation", list(reference.ACTIVATIONS))
+def test_slopes_are_those_of_the_curves(activation: str) -> None:
     u = torch.linspace(-4, 4, 41, dtype=torch.float64, requires_grad=True)
-    f, slope = reference.curve_and_slope(u, curve)
-    (want,) = torch.autograd.grad(reference.CURVES[curve](u).sum(), u)
-    torch.testing.assert_close(f, reference.CURVES[curve](u))
+    f, slope = reference.activation_and_slope(u, activation)
+    (want,) = torch.autograd.grad(reference.ACTIVATIONS[activation](u).sum(), u)
+    torch.testing.assert_close(f, reference.ACTIVATIONS[activation](u))
     torch.testing.assert_close(slope, want)
 
 
@@ -84,7 +84,7 @@ def test_topk_ranks_score_and_noise_with_ties_to_the_lower_channel() -> None:
 
 def test_every_curve_has_its_slope_and_its_triton_code_and_an_unknown_one_has_neither() -> None:
     device = pytest.importorskip("kernels.device", reason="triton is not installed")
-    assert set(device.CURVE_CODES) == {None, *reference.CURVES}
-    assert len(set(device.CURVE_CODES.values())) == len(device.CURVE_CODES)
+    assert set(device.ACTIVATION_CODES) == {None, *reference.ACTIVATIONS}
+    assert len(set(device.ACTIVATION_CODES.values())) == len(device.ACTIVATION_CODES)
     with pytest.raises(KeyError, match="tanh"):
-        reference.curve_and_slope(torch.zeros(1), "tanh")
+        reference.activation_and_slope(torch.zeros(1), "tanh")

@@ -29,7 +29,7 @@ REGISTERS = {"forward": 96, "backward": 200, "topk": 160, "direct_indexing": 40,
 
 
 def launches(
-    C: int, k: int, H: int, dtype: torch.dtype, nhwc: bool, curve: str | None, gated: bool
+    C: int, k: int, H: int, dtype: torch.dtype, nhwc: bool, activation: str | None, gated: bool
 ) -> dict[str, Launch]:
     import triton.language as tl
 
@@ -46,8 +46,8 @@ def launches(
     alpha, weight, bias = (torch.empty(n, dtype=wide) for n in (1, P, P))
     scores, noise = torch.empty(B, C, dtype=wide), torch.empty(B, C, dtype=wide) if gated else None
     found = {
-        "forward": fused_forward.launch(x, idx, gate, curve, alpha, weight, bias, y, acc),
-        "backward": fused_backward.launch(y, y[:, :C], idx, gate, curve, alpha, weight, dx, acc)[0],
+        "forward": fused_forward.launch(x, idx, gate, activation, alpha, weight, bias, y, acc),
+        "backward": fused_backward.launch(y, y[:, :C], idx, gate, activation, alpha, weight, dx, acc)[0],
         "topk": topk.launch(x, torch.empty(5, dtype=wide), noise, idx, scores, acc),
     }
     if not nhwc:
@@ -78,10 +78,10 @@ def test_few_spills_no_atomics_and_few_registers(
         assert not re.search(r"\b(atom|red)\.", compiled.asm["ptx"]), name
 
 
-@pytest.mark.parametrize("curve", ["sigmoid", "algebraic", None])
+@pytest.mark.parametrize("activation", ["sigmoid", "algebraic", None])
 @pytest.mark.parametrize("nhwc", [False, True], ids=["nchw", "nhwc"])
-def test_every_curve_compiles_without_many_spills(curve: str | None, nhwc: bool, tmp_path: Path) -> None:
-    found = launches(128, 32, 7, torch.float16, nhwc, curve, gated=False)
+def test_every_curve_compiles_without_many_spills(activation: str | None, nhwc: bool, tmp_path: Path) -> None:
+    found = launches(128, 32, 7, torch.float16, nhwc, activation, gated=False)
     for name in ("forward", "backward"):
         used = resources(found[name].compile(90), tmp_path)
         assert used["STACK"] + used["LOCAL"] <= SPILL, (name, used)

@@ -20,7 +20,7 @@ from hadaptive.nn.norms import (
     product_moments,
 )
 
-CURVES = {
+ACTIVATIONS = {
     DySoft: lambda u: u / (1 + np.abs(u)),
     DynamicSigmoid: lambda u: 1 / (1 + np.exp(-u)),
     DySig: lambda u: 1 / (1 + np.exp(-u)) - 0.5,
@@ -28,7 +28,7 @@ CURVES = {
 }
 
 
-@pytest.mark.parametrize("norm", CURVES)
+@pytest.mark.parametrize("norm", ACTIVATIONS)
 def test_dynamic_curve_is_equation_11(norm: type[DySoft]) -> None:
     layer = norm(6)
     assert layer.alpha.item() == pytest.approx(0.35 if norm is DySig else 0.5)
@@ -39,22 +39,22 @@ def test_dynamic_curve_is_equation_11(norm: type[DySoft]) -> None:
         torch.nn.init.normal_(parameter)
     x = torch.randn(2, 6, 3, 5, dtype=torch.float64) * 4
     w, b = (p.detach().numpy()[:, None, None] for p in (layer.weight, layer.bias))
-    expected = CURVES[norm](layer.alpha.item() * x.numpy()) * w + b
+    expected = ACTIVATIONS[norm](layer.alpha.item() * x.numpy()) * w + b
     np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("norm", CURVES)
+@pytest.mark.parametrize("norm", ACTIVATIONS)
 def test_the_operator_computes_the_same_function(norm: type[DySoft]) -> None:
     layer = norm(3).double()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
     z = torch.randn(2, 3, 4, 4, dtype=torch.float64)
     affine = {"alpha": layer.alpha, "weight_P": layer.weight, "bias_P": layer.kernel_bias()}
-    y = kernels.expand(z, torch.arange(3).expand(2, 3), curve=layer.kernel, **affine)
+    y = kernels.expand(z, torch.arange(3).expand(2, 3), activation=layer.kernel, **affine)
     torch.testing.assert_close(y[:, 3:], layer(kernels.cross_hadamard(z)), rtol=1e-13, atol=1e-14)
 
 
-@pytest.mark.parametrize("norm", CURVES)
+@pytest.mark.parametrize("norm", ACTIVATIONS)
 def test_dynamic_curve_gradients(norm: type[DySoft]) -> None:
     layer = norm(3).double()
     torch.nn.init.normal_(layer.weight)
@@ -65,7 +65,7 @@ def test_dynamic_curve_gradients(norm: type[DySoft]) -> None:
     )
 
 
-@pytest.mark.parametrize("norm", CURVES)
+@pytest.mark.parametrize("norm", ACTIVATIONS)
 def test_dynamic_curve_keeps_dtype_and_memory_format(norm: type[DySoft]) -> None:
     x = torch.randn(2, 8, 4, 4).to(torch.bfloat16, memory_format=torch.channels_last)
     y = norm(8)(x)
@@ -169,11 +169,11 @@ def test_crosshada_gradients(make: type[torch.nn.Module]) -> None:
 
 
 def test_registry_makes_a_norm_for_every_product() -> None:
-    curves, crosshada = (
+    activations, crosshada = (
         {"dysoft", "dysig", "sigmoid", "dyalge"},
         {"crosshada", "crosshada_corrected", "crosshada_affine"},
     )
-    assert {*curves, *crosshada, "batchnorm", "none"} <= set(NORMS)
+    assert {*activations, *crosshada, "batchnorm", "none"} <= set(NORMS)
     for name, make in NORMS.items():
         weights = [p.numel() for p in make(5).parameters() if p.numel() > 1]
         assert all(n == 10 for n in weights), name

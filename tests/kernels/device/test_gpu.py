@@ -77,7 +77,7 @@ def test_outputs_over_2_to_the_31_elements(cases: SimpleNamespace, layout: str) 
     x = cases.lay_out(torch.randn(1, C, H, H, device="cuda", dtype=torch.float16), layout)
     x = cases.lay_out(x.expand(samples, C, H, H), layout).requires_grad_()
     idx = torch.arange(k, device="cuda").expand(samples, k)
-    y = kernels.expand(x, idx, curve=None, implementation="fused")
+    y = kernels.expand(x, idx, activation=None, implementation="fused")
     assert torch.equal(y[-1], y[0])
     want = reference.expand(x[:1].double(), idx[:1], None, None, None, *torch.ones(2, 120, device="cuda").double())
     torch.testing.assert_close(

@@ -32,9 +32,9 @@ def test_fused_matches_float64_for_every_shape(cases: SimpleNamespace, shape: tu
 
 @pytest.mark.parametrize("gated", [True, False])
 def test_fused_matches_float64_for_every_curve_and_layout(
-    cases: SimpleNamespace, layout: str, curve: str | None, gated: bool
+    cases: SimpleNamespace, layout: str, activation: str | None, gated: bool
 ) -> None:
-    cases.check(cases.make((2, 11, 3, 2, 5), layout=layout, curve=curve, gated=gated, device=DEVICE), EXPAND)
+    cases.check(cases.make((2, 11, 3, 2, 5), layout=layout, activation=activation, gated=gated, device=DEVICE), EXPAND)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -65,8 +65,8 @@ def test_the_papers_schemes_match_float64(cases: SimpleNamespace, scheme: str, l
         q = cases.make(shape, layout=layout, device=DEVICE)
         cases.check(
             q,
-            lambda x, idx, gate, curve, alpha, weight, bias: kernels.expand(
-                x, idx, gate, curve=curve, alpha=alpha, weight_P=weight, bias_P=bias, implementation=scheme
+            lambda x, idx, gate, activation, alpha, weight, bias: kernels.expand(
+                x, idx, gate, activation=activation, alpha=alpha, weight_P=weight, bias_P=bias, implementation=scheme
             ),
         )
 
