@@ -40,7 +40,7 @@ def expand(
     idx_BK: int32 or int64, the k selected channels of each sample, all different, in the order of the pairs.
     gate_BK: factors of the selected channels; 1 in value, they carry the straight-through gradient (eq. 9).
     activation: "softsign" (DySoft), "sigmoid" (DySig), "algebraic" (DyAlge), or None for the affine map alone.
-    alpha: one element, only with an activation. weight_P, bias_P: by pair, p = i(2k-i-1)/2 + (j-i-1); by default 1 and 0.
+    alpha: one element, only with an activation. weight_P, bias_P: by pair, p = i(2k-i-1)/2 + (j-i-1); default 1 and 0.
     implementation: "auto", or one of
       "native"           ordinary PyTorch operators, differentiable any number of times
       "direct_indexing", "parity_balanced"   the paper's two schemes (section 4.2), then normalisation and concatenation

@@ -13,7 +13,7 @@ from kernels.triangular import count
 
 
 class DynamicActivation(nn.Module):
-    """y = f(alpha x) w + b, f the activation: alpha one per layer (starts at 0.5), w (1) and b (0) one per channel (eq. 11).
+    """y = f(alpha x) w + b, f the activation: alpha (starts at 0.5) one per layer, w (1), b (0) per channel (eq. 11).
 
     [B, P, ...] -> the same shape, dtype and memory format; computed in at least the parameters' precision.
     """
