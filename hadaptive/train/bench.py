@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 
+from hadaptive.cuda_graph import captured
 from hadaptive.data.batches import open_batches
 from hadaptive.nn.zoo import create_model
 from hadaptive.train.classify import Precision
@@ -89,18 +90,18 @@ def loop_ratio(
         return float(history.curve[0]["examples_per_s"])
 
     kinds: dict[str, Callable[[], float]] = {"bare": partial(speed, step), "loop": looped}
-    said: dict[str, Any] = {}
+    failure: dict[str, Any] = {}
     if device.type == "cuda":
         try:
-            kinds["captured"] = partial(speed, captured(step))
+            kinds["captured"] = partial(speed, captured(step).replay)
         except RuntimeError as error:
-            said["captured"] = f"cannot be captured: {error}"
+            failure["captured"] = f"cannot be captured: {error}"
     for measure in kinds.values():  # warm up
         measure()
     measured = [{kind: measure() for kind, measure in kinds.items()} for _ in range(rounds)]
 
     def ratio(to: str) -> float:
-        return round(statistics.median(each["loop"] / each[to] for each in measured), 4)
+        return round(statistics.median(speeds["loop"] / speeds[to] for speeds in measured), 4)
 
     return {
         "model": model_name,
@@ -110,21 +111,7 @@ def loop_ratio(
         "compile": compile,
         "device": device_name(device),
         "threads": threads,
-        **{f"{kind}_images_per_s": round(statistics.median(each[kind] for each in measured), 1) for kind in kinds},
+        **{f"{kind}_images_per_s": round(statistics.median(speeds[kind] for speeds in measured), 1) for kind in kinds},
         "ratio": ratio("bare"),
-        **({"ratio_to_captured": ratio("captured")} if "captured" in kinds else said),
+        **({"ratio_to_captured": ratio("captured")} if "captured" in kinds else failure),
     }
-
-
-def captured(step: Callable[[], None]) -> Callable[[], None]:
-    """Capture a training step as one CUDA graph and return what replays it. Raises RuntimeError where that fails."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # type: ignore[no-untyped-call]
-        for _ in range(3):  # allocations, the optimiser's state, choice of algorithms: not part of the graph
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay

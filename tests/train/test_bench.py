@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from hadaptive.cuda_graph import captured
 from hadaptive.recipes import Recipe
-from hadaptive.train.bench import captured, loop_ratio
+from hadaptive.train.bench import loop_ratio
 from hadaptive.train.loop import compiled
 
 
@@ -50,7 +51,7 @@ def test_a_captured_step_is_the_step() -> None:
             optimizer.zero_grad(set_to_none=True)
 
         if capture:
-            captured(step)()
+            captured(step).replay()
         else:
             for _ in range(4):
                 step()

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch._C._autograd import DeviceType
 
+from hadaptive.cuda_graph import captured
 from hadaptive.measure.statistics import summary
 
 NO_GPU = {"status": "no CUDA device"}
@@ -80,18 +81,8 @@ class GpuClock:
         return self._between_events_us(call)
 
     def captured(self, call: Callable[[], Any], times: int = 1) -> torch.cuda.CUDAGraph:
-        """Return a CUDA graph of `times` calls in a row."""
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # capture wants a run on a stream of its own before
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                call()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            for _ in range(times):
-                call()
-        return graph
+        """Capture `times` calls in a row as one CUDA graph."""
+        return captured(call, times)
 
     def graph_us(self, call: Callable[[], Any], times: int = 10, replays: int = 9) -> float:
         """Return the microseconds of one of `times` calls in a CUDA graph, median of `replays`: warm cache."""
