@@ -54,6 +54,6 @@ def launch(x_BCHW: Tensor, idx_BK: Tensor, q_BPHW: Tensor, acc: Any) -> Launch:
     B, C, H, W = x_BCHW.shape
     K = idx_BK.shape[1]
     block = min(1024, power_of_two(H * W))
-    args = {"x": x_BCHW, "idx": idx_BK, "q": q_BPHW, "x_batch": strides(x_BCHW)[0]}
+    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "q": q_BPHW, "x_batch": strides(x_BCHW)[0]}
     args |= {"HW": H * W, "C": C, "K": K, "P": count(K), "ACC": acc, "BLOCK": block}
     return Launch(_direct_indexing, B * count(K), args, num_warps=max(1, min(4, block // 128)))

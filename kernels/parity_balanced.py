@@ -61,6 +61,6 @@ def launch(x_BCHW: Tensor, idx_BK: Tensor, q_BPHW: Tensor, acc: Any) -> Launch:
     K = idx_BK.shape[1]
     block = min(1024, power_of_two(H * W))
     tiles = blocks(H * W, block)
-    args = {"x": x_BCHW, "idx": idx_BK, "q": q_BPHW, "x_batch": strides(x_BCHW)[0]}
+    args: dict[str, Any] = {"x": x_BCHW, "idx": idx_BK, "q": q_BPHW, "x_batch": strides(x_BCHW)[0]}
     args |= {"HW": H * W, "C": C, "K": K, "P": count(K), "ACC": acc, "TILES": tiles, "BLOCK": block}
     return Launch(_parity_balanced, B * K * tiles, args, num_warps=max(1, min(4, block // 128)))

@@ -75,7 +75,7 @@ def launch(
     B, C, H, W = x_BCHW.shape
     CP = power_of_two(C)
     x_batch, x_channel, x_pixel = strides(x_BCHW)
-    args = {"x": x_BCHW, "eca": eca_weight, "noise": noise_BC, "idx": idx_BK, "scores": scores_BC}
+    args: dict[str, Any] = {"x": x_BCHW, "eca": eca_weight, "noise": noise_BC, "idx": idx_BK, "scores": scores_BC}
     args |= {"x_batch": x_batch, "x_channel": x_channel, "x_pixel": x_pixel}
     args |= {"HW": H * W, "C": C, "K": idx_BK.shape[1], "TAPS": eca_weight.numel(), "ACC": acc}
     args |= {"CP": CP, "BLOCK_HW": min(power_of_two(H * W), 32), "BLOCK_C": min(CP, 16)}

@@ -150,8 +150,8 @@ class State:
             under_way = ranks.all_gather({**vars(progress), **sums})
         if ranks.is_main_process():
             model = self.last if progress is None else checkpoint.weights(self.model)
-            state = {"model": model, "last": self.last, "best": self.best, "optimizers": self._optimizers()}
-            state |= {"history": vars(self.history), "rng": rng, "progress": under_way}
+            parts = {"model": model, "last": self.last, "best": self.best, "optimizers": self._optimizers()}
+            state = {**parts, "history": vars(self.history), "rng": rng, "progress": under_way}
             checkpoint.save(self.file, state, keep_previous=True)
         self.saved_at = time.monotonic()
 
