@@ -57,7 +57,7 @@ def _bench_train(a: argparse.Namespace) -> None:
         threads=a.threads,
         batch_size=a.batch_size,
         precision=a.precision,
-        compile={"no": False, "yes": True, "graphs": "graphs"}[a.compile],
+        compile="graphs" if a.compile == "graphs" else a.compile == "yes",
     )
     print(json.dumps(found, indent=1))
 

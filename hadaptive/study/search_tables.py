@@ -74,7 +74,7 @@ def _table(selection: Selection, name: str, space: Space) -> TableSpec:
 def _heads(space: Space) -> tuple[Head, ...]:
     """Return a column per candidate; those of one operator share a title where there are several."""
     names = space.in_search()
-    ops = [space.candidates[name].op for name in names]
+    ops: list[str] = [space.candidates[name].op for name in names]
     shared = {op: title for op, title in OVER.items() if ops.count(op) > 1}
     titles = [space.candidates[name].title or name for name in names]
     heads = zip(names, titles, ops, strict=True)

@@ -60,7 +60,7 @@ def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
 def facts(record: Record) -> Pairs:
     """Seed, cost and where it ran."""
     ran, trained = record.environment, record if isinstance(record, TrainingRecord) else None
-    wall_s = trained and trained.wall_s
+    wall_s = trained.wall_s if trained else None
     said = {
         "Seed": trained and trained.run.seed,
         "Device": machine(ran),
