@@ -9,7 +9,7 @@ from hadaptive.run import Classification, Detection, Run, Search, Text
 
 @dataclass(frozen=True)
 class Task:
-    """`trainer` is a module with `train(run, job)`, which returns an Outcome (see `hadaptive.train.record`)."""
+    """`trainer` is a module with `train(run, job)`, which returns a Result (see `hadaptive.train.record`)."""
 
     run: type[Run]
     trainer: str

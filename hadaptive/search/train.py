@@ -17,12 +17,12 @@ from hadaptive.search.supernet import START, SuperNet
 from hadaptive.train import ranks
 from hadaptive.train.classify import Precision, layout, open_split, prepare_as_released, schedule_of, splits
 from hadaptive.train.loop import Diverged, fit
-from hadaptive.train.record import Job, Outcome, accuracies
+from hadaptive.train.record import Job, Result, accuracies
 
 RELEASED_START = 0.1  # deviation of the architecture parameters at the start in the authors' code
 
 
-def train(run: Search, job: Job) -> Outcome:
+def train(run: Search, job: Job) -> Result:
     """Search as `run` says; the weights are those of all candidates.
 
     The record's curve holds the confidences of every layer and candidate at every epoch; its metrics those at the end
@@ -65,7 +65,7 @@ def train(run: Search, job: Job) -> Outcome:
         "held_out_examples": batches.held_out.examples,
         "test_examples": test.examples,
     }
-    return Outcome(trained, metrics, examples)
+    return Result(trained, metrics, examples)
 
 
 def optimisers(supernet: SuperNet, recipe: SearchRecipe) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:

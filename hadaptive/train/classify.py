@@ -18,13 +18,13 @@ from hadaptive.recipes import Recipe
 from hadaptive.run import Classification, Search
 from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.outcomes import NAME, outcomes
-from hadaptive.train.record import Job, Outcome, accuracies
+from hadaptive.train.record import Job, Result, accuracies
 from hadaptive.train.schedule import cosine
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes): a mean training loss beyond it has diverged
 
 
-def train(run: Classification, job: Job) -> Outcome:
+def train(run: Classification, job: Job) -> Result:
     """Train the Run's model on its prepared data. UserError for unknown options and input smaller than it takes."""
     recipe, device = run.recipe, job.device
     train, test = splits(run, job)
@@ -48,7 +48,7 @@ def train(run: Classification, job: Job) -> Outcome:
     )
     examples = {"train_examples": train.examples, "test_examples": test.examples}
     metrics = accuracies(trained.history) | {"top5_last": trained.history.last_entry().get("test_top5")}
-    return Outcome(trained, metrics, examples)
+    return Result(trained, metrics, examples)
 
 
 def layout(recipe: Recipe) -> torch.memory_format:

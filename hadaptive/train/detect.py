@@ -17,7 +17,7 @@ from hadaptive.nn.ssd import FocalSSD
 from hadaptive.run import Detection
 from hadaptive.train.average_precision import Detections, GroundTruth, evaluate
 from hadaptive.train.loop import Schedule, fit
-from hadaptive.train.record import Job, Outcome
+from hadaptive.train.record import Job, Result
 from hadaptive.train.schedule import cosine
 
 DIVERGED_AT = 1000.0  # a mean training loss beyond it has diverged; one starts at a few units
@@ -25,7 +25,7 @@ LR_BATCH = 64  # the batch to which the recipe's learning rate belongs
 SAMPLES, SHOWN = 8, 20  # test images whose best detections the record keeps, for pictures; how many of each
 
 
-def train(run: Detection, job: Job) -> Outcome:
+def train(run: Detection, job: Job) -> Result:
     """Train the Run's detector on its prepared data. UserError for a model that gives no feature maps."""
     recipe, device, data = run.recipe, job.device, job.data
     common: dict[str, Any] = {
@@ -101,7 +101,7 @@ def train(run: Detection, job: Job) -> Outcome:
         "samples": known.get("samples", []),
     }
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    return Outcome(trained, metrics, examples)
+    return Result(trained, metrics, examples)
 
 
 def build(run: Detection, num_classes: int) -> FocalSSD:

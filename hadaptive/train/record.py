@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     """What a trainer returns: the training, the task's metrics, and how many examples the data have.
 
     `examples` has the record's names for them: "train_examples", "test_examples".
@@ -59,12 +59,12 @@ def accuracies(history: History) -> dict[str, Any]:
     }
 
 
-def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None:
+def write(run: Run, result: Result, job: Job, *, out: Path, code: str) -> None:
     """Write last.pt, best.pt and then record.json into the work folder, from where they go to `out`.
 
     Where the prepared data changed during the training it raises DataError, writes nothing, and drops what was learned.
     """
-    data, work, device, trained = job.data, job.work, job.device, outcome.trained
+    data, work, device, trained = job.data, job.work, job.device, result.trained
     if not ranks.is_main_process():
         return
     try:
@@ -79,7 +79,7 @@ def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None
     speeds = sorted(entry["examples_per_s"] for entry in history.curve)
     fields = record.envelope(
         run,
-        outcome.metrics,
+        result.metrics,
         status=history.status,
         environment={"device": device_name(device), "threads": job.threads, "processes": ranks.world_size()},
         curve=history.curve,
@@ -92,7 +92,7 @@ def write(run: Run, outcome: Outcome, job: Job, *, out: Path, code: str) -> None
         data={
             "dataset": run.dataset,
             "sha256": sha256(data / "manifest.json"),
-            **outcome.examples,
+            **result.examples,
             "source": read_json(data / "manifest.json").get("source"),
         },
         checkpoints={

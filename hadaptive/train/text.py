@@ -15,13 +15,13 @@ from hadaptive.nn.text import TextClassifier
 from hadaptive.run import Text
 from hadaptive.train.loop import Schedule, fit
 from hadaptive.train.outcomes import NAME, outcomes
-from hadaptive.train.record import Job, Outcome, accuracies
+from hadaptive.train.record import Job, Result, accuracies
 
 DIVERGED_AT = 10.0  # times the loss of guessing, ln(classes)
 TEST_BATCH = 64  # appendix A.6
 
 
-def train(run: Text, job: Job) -> Outcome:
+def train(run: Text, job: Job) -> Result:
     """Train the Run's model on its prepared data. UserError for a model that cannot be built."""
     recipe, device = run.recipe, job.device
     common: dict[str, Any] = {"word_pieces": recipe.word_pieces, "device": device, "seed": run.seed}
@@ -49,7 +49,7 @@ def train(run: Text, job: Job) -> Outcome:
         "mid_channels": model.middle,
     }
     examples = {"train_examples": train.examples, "test_examples": test.examples}
-    return Outcome(trained, metrics, examples)
+    return Result(trained, metrics, examples)
 
 
 def build(run: Text, batches: TokenBatches) -> TextClassifier:

@@ -24,14 +24,14 @@ from hadaptive.records import atomic, sha256
 from hadaptive.run import Run
 from hadaptive.train import ranks
 from hadaptive.train.loop import History, Trained
-from hadaptive.train.record import Job, Outcome, write
+from hadaptive.train.record import Job, Result, write
 
 RESULTS = ("last.pt", "best.pt", "record.json")
 R = TypeVar("R", bound=Run)
 
 
 def once(
-    train: Callable[[R, Job], Outcome],
+    train: Callable[[R, Job], Result],
     run: R,
     data: Path,
     out: Path,
@@ -56,8 +56,8 @@ def once(
         if not ranks.broadcast(folder.finished):
             torch.set_num_threads(threads)
             job = Job(data, folder.path, torch.device(device), threads)
-            outcome = Outcome(Trained(History(status=skip), {}, {}, 0), {}, {}) if skip else train(run, job)
-            write(run, outcome, job, out=out, code=code)
+            result = Result(Trained(History(status=skip), {}, {}, 0), {}, {}) if skip else train(run, job)
+            write(run, result, job, out=out, code=code)
         elif ranks.is_main_process():
             prepared.verify(data)
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)

@@ -21,6 +21,7 @@ from hadaptive.record.trainings import Outcomes
 from hadaptive.records import read_json, sha256
 from hadaptive.run import Classification
 from hadaptive.train import checkpoint, classify, loop, work
+from hadaptive.train.record import Job
 
 Trainer = Callable[..., dict[str, Any]]
 
@@ -86,7 +87,7 @@ def test_it_learns_and_the_record_says_everything(train: Trainer, digits: Path, 
     assert any(key.endswith("tau") for key in weights)
     model = classify.build(small_run(), 10).eval()
     model.load_state_dict(weights)
-    _, test = classify.splits(small_run().recipe, 0, digits, torch.device("cpu"), 1)
+    _, test = classify.splits(small_run(), Job(digits, tmp_path, torch.device("cpu"), 1))
     with torch.inference_mode():
         right = torch.cat([model(x_BCHW).argmax(1) == y_B for x_BCHW, y_B in test.epoch(0)]).numpy()
     found = Outcomes.model_validate(record["outcomes"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hadaptive.train import classify
+from hadaptive.train.record import Job
 from tests.train.test_classify import small_run
 
 
@@ -30,7 +31,8 @@ def test_variants_of_a_model_start_with_the_same_weights(options: dict[str, str]
 
 def test_all_models_see_the_same_images_in_the_same_order(digits: Path) -> None:
     def first(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        batches, _ = classify.splits(small_run().recipe, seed, digits, torch.device("cpu"), 1)
+        run, job = small_run().model_copy(update={"seed": seed}), Job(digits, digits, torch.device("cpu"), 1)
+        batches, _ = classify.splits(run, job)
         torch.rand(seed + 3)  # models draw different numbers of random numbers before
         return next(iter(batches.epoch(2)))
 
