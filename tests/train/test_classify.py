@@ -134,7 +134,7 @@ def test_a_finished_result_that_was_edited_is_not_taken(
     first = train(small_run(epochs=1))
     (path,) = (tmp_path / "a/work").glob("*/record.json")
     for text, said in (
-        (path.read_text().replace(repr(first["metrics"]["top1_last"]), "99.5"), "edited by hand"),
+        (path.read_text().replace(repr(first["metrics"]["loss_last"]), "0.5"), "edited by hand"),
         (path.read_text().replace(first["sha256"], ""), "edited by hand"),
         ("[]", "record damaged"),
     ):
