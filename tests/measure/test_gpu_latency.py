@@ -27,6 +27,7 @@ class Short(Pretend):
 def test_the_graph_counts_and_eager_stands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A GPU")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 92300)
     monkeypatch.setattr(module, "GpuClock", Pretend)
     timed = gpu_latency(nn.Conv2d(3, 2, 1), image_size=8, runs=3, warmup=0)
     assert (timed["status"], timed["method"], timed["device"], timed["runs"]) == ("done", "CUDA graph", "A GPU", 3)
