@@ -9,7 +9,7 @@ from torch import nn
 
 from hadaptive.measure.bench_kernels.clock import NO_GPU, GpuClock, attempt
 from hadaptive.measure.inference import inference_form
-from hadaptive.measure.statistics import summary
+from hadaptive.measure.statistics import repeated
 
 
 def eager_and_graph(
@@ -18,7 +18,7 @@ def eager_and_graph(
     """Measure `model(image)` in milliseconds, on a device that is idle before each run: `eager`, and as a CUDA `graph`.
 
     Eager execution at batch 1 times Python's launches more than the device. Each part has `status` "done", the keys of
-    `summary`, runs and warmup, or only a `status` with the reason.
+    `repeated`, runs and warmup, or only a `status` with the reason.
     """
 
     @torch.inference_mode()
@@ -27,7 +27,7 @@ def eager_and_graph(
         for _ in range(warmup):
             call()
         times_ms = [clock.idle_us(call) / 1e3 for _ in range(runs)]
-        return {"status": "done", **summary(times_ms), "runs": runs, "warmup": warmup}
+        return {"status": "done", **repeated(times_ms), "runs": runs, "warmup": warmup}
 
     return {"eager": attempt(timed, False), "graph": attempt(timed, True)}
 

@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from hadaptive.measure.statistics import summary
+from hadaptive.measure.statistics import repeated
 from hadaptive.records import processor
 
 SPINNING = True  # ONNX Runtime's default: threads of its pool wait in a loop. Without effect at one thread.
@@ -97,7 +97,7 @@ def cpu_latency(
     ONNX Runtime with all graph optimisations, `threads` intra-op threads pinned to as many cores (see `cores`), one
     inter-op thread, standard normal input from seed 0.
 
-    Returns `status` "done", the keys of `summary`, runs, warmup, threads, spinning, cores, processor, runtime, and how
+    Returns `status` "done", the keys of `repeated`, runs, warmup, threads, spinning, cores, processor, runtime, and how
     busy the machine was before. With fewer cores than threads only a `status` that says so.
     Raises ValueError for runs, warmup or threads below 1, 0, 1, and ONNX Runtime's own error for a file it cannot run.
     """
@@ -125,7 +125,7 @@ def cuda_latency(
 ) -> dict[str, Any]:
     """Measure one image by ONNX Runtime's CUDA provider in milliseconds, as the paper measures on a GPU.
 
-    A run copies the image to the device and the result back. Returns `status` "done", the keys of `summary`, runs,
+    A run copies the image to the device and the result back. Returns `status` "done", the keys of `repeated`, runs,
     warmup, runtime, and the name of the `device` as it is given. Where the provider is not installed, or ONNX Runtime
     turns to the CPU since it cannot be loaded, only a `status` that says so.
     """
@@ -143,7 +143,7 @@ def _times(measured: onnxruntime.InferenceSession, image_size: int, runs: int, w
     for _ in range(warmup):
         measured.run(None, feed)
     times_ns = np.array([timed_ns(measured, feed) for _ in range(runs)])
-    return {**summary(times_ns / 1e6), "runs": runs, "warmup": warmup}
+    return {**repeated(times_ns / 1e6), "runs": runs, "warmup": warmup}
 
 
 if __name__ == "__main__":

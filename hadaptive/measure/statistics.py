@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+BLOCKS = 10
+
+
+def repeated(times_ms: ArrayLike) -> dict[str, Any]:
+    """`summary` of runs in the order in which they were made, and `blocks_ms`, the medians of ten parts of them.
+
+    A comparison of two medians resamples the blocks: runs next to one another are alike, as a machine's state drifts.
+    """
+    times = np.asarray(times_ms, dtype=np.float64)
+    blocks = [float(np.median(block)) for block in np.array_split(times, min(BLOCKS, len(times)))]
+    return {**summary(times), "blocks_ms": blocks}
 
 
 def summary(times_ms: ArrayLike) -> dict[str, float]:

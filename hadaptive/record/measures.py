@@ -39,6 +39,7 @@ class Summary(Part):
     mean_ms: Milliseconds | None = None
     iqr_ms: Milliseconds | None = None
     min_ms: Milliseconds | None = None
+    blocks_ms: list[Milliseconds] = []  # medians of consecutive runs; older records lack them
 
 
 class Timing(Summary):

@@ -11,7 +11,7 @@ import pytest
 
 from hadaptive.measure import latency
 from hadaptive.measure.latency import busyness, cpu_latency, cuda_latency
-from hadaptive.measure.statistics import summary
+from hadaptive.measure.statistics import repeated, summary
 
 LINUX = hasattr(os, "sched_getaffinity")
 
@@ -19,6 +19,9 @@ LINUX = hasattr(os, "sched_getaffinity")
 def test_summary_by_hand() -> None:
     expected = {"median_ms": 3.0, "mean_ms": 4.0, "q1_ms": 2.0, "q3_ms": 4.0, "iqr_ms": 2.0, "min_ms": 1.0}
     assert summary([10, 1, 2, 3, 4]) == expected
+    times = [n // 50 for n in range(500)]
+    assert repeated(times) == {**summary(times), "blocks_ms": [float(n) for n in range(10)]}
+    assert repeated([1, 3])["blocks_ms"] == [1.0, 3.0]
 
 
 def test_times_every_run_and_says_how(tiny_onnx: Path) -> None:
@@ -27,7 +30,7 @@ def test_times_every_run_and_says_how(tiny_onnx: Path) -> None:
     assert 0 < got["min_ms"] <= got["q1_ms"] <= got["median_ms"] <= got["q3_ms"]
     assert got["iqr_ms"] == got["q3_ms"] - got["q1_ms"]
     assert (got["runs"], got["warmup"], got["threads"], got["spinning"]) == (5, 2, 1, True)
-    assert got["processor"]
+    assert got["processor"] and len(got["blocks_ms"]) == 5
     assert got["runtime"].startswith("onnxruntime ")
     assert json.loads(json.dumps(got)) == got
 
