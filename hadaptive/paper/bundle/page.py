@@ -14,13 +14,13 @@ from markupsafe import Markup
 from hadaptive.paper import files
 from hadaptive.paper.bundle.contents import Contents, gather
 from hadaptive.paper.bundle.tables import Table
-from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN
+from hadaptive.paper.claims.findings import VERDICTS
+from hadaptive.paper.claims.report import RULE
 from hadaptive.paper.order import called
 from hadaptive.paper.spec import BundleSpec
 from hadaptive.records import atomic, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
-VERDICTS = {HOLDS: "holds", NOISE: "noise", CONTRADICTED: "contradicted", NOT_RUN: "not-run"}  # -> class on the page
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same contents give the same zip
 
 
@@ -52,7 +52,8 @@ def html(contents: Contents) -> str:
             policy=f"{policy}; base-uri 'none'; form-action 'none'",
             style=Markup(style),  # the project's own text, as the next
             script=Markup(script),
-            verdicts=VERDICTS,
+            verdicts={verdict: verdict.replace(" ", "-") for verdict in VERDICTS},  # -> class on the page
+            rule=RULE,
             archive=files.ARCHIVE,
             pdf=files.PDF,
         )

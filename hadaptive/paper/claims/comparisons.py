@@ -1,24 +1,37 @@
-"""Two cells of a table compared: one holds to be greater, is within noise, is contradicted, or was not run.
+"""Two or three cells of a table compared: the finding says which is greater, and how probable that is by chance.
 
-Two accuracies differ by more than noise where their intervals do not overlap: mean plus and minus the binomial standard
-error of the test set (for mAP as if every image were a trial, which is rough), or the sample deviation over seeds where
-that is larger; two seeds may agree by chance. Counts of parameters and FLOPs have no noise but rounding: what a table
-prints alike is within it.
+Accuracies (mAP and mIoU as if every image were a trial, which is rough) are compared as `estimates` says: over seeds
+and test examples. Latencies are medians over blocks of runs; older records tell quartiles alone, and then the spread
+of one run is taken as that of the median, since runs of one session drift together. Counts of parameters and FLOPs have
+no noise but rounding: what a table prints alike decides nothing. The paper's own numbers are judged in the same way,
+with the size of its test set and the variance over seeds that `spreads.printed` says; its latencies, which it prints
+without a spread, as they are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
-from hadaptive.paper.cells import BY_HAND, Cell
-from hadaptive.paper.spec import ClaimsSpec
+from hadaptive.paper.cells import Cell, Remark, look_up
+from hadaptive.paper.claims import estimates
+from hadaptive.paper.claims.estimates import Estimate, Sample
+from hadaptive.paper.claims.findings import Finding
+from hadaptive.paper.claims.spreads import TEST_EXAMPLES, Spreads, model_of, printed
+from hadaptive.paper.spec import Row, record_ids
 from hadaptive.paper.tables import TABLES
 from hadaptive.paper.tables.frame import Column, Frame, Records
+from hadaptive.record import Record, TrainingRecord
 
-HOLDS, NOISE, CONTRADICTED, NOT_RUN = "holds", "within noise", "contradicted", "not run"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+QUARTILES = 1.349  # deviations of a normal distribution between its quartiles
+UNKNOWN = "the variance over seeds is not known, as no model of this task has several seeds; run a second seed of one"
 
 
 @dataclass(frozen=True)
@@ -35,13 +48,23 @@ class Greater:
     def rows(self) -> list[str]:
         return [self.more, self.less]
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How its gap changes with each row's mean."""
+        return 1.0, -self.times
+
+    @property
+    def words(self) -> str:
+        return f"{self.more} > {self.less}" if self.times == 1 else f"{self.more} > {self.times:g} x {self.less}"
+
+    def gap(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much it holds, of means (draws, rows); negative where it does not."""
+        return means[:, 0] - self.times * means[:, 1]
+
 
 @dataclass(frozen=True)
 class Nearer:
-    """In one column of a table the cell of the row `one` is nearer to that of `near` than to that of `far`.
-
-    What is compared are its two distances; so noises add up, that of the one twice.
-    """
+    """In one column of a table the cell of the row `one` is nearer to that of `near` than to that of `far`."""
 
     table: str
     column: str
@@ -53,113 +76,168 @@ class Nearer:
     def rows(self) -> list[str]:
         return [self.one, self.near, self.far]
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """How its gap changes with each row's mean, where the one lies between the other two."""
+        return 2.0, -1.0, -1.0
 
-@dataclass(frozen=True)
-class Verdict:
-    """One comparison as it came out: in words, with numbers; `paper` is the same on the paper's own numbers."""
+    @property
+    def words(self) -> str:
+        return f"{self.one} nearer {self.near} than {self.far}"
 
-    said: str
-    verdict: str
-    because: str
-    paper: str = ""
-    demonstration: bool = False
+    def gap(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The distance to the far one less that to the near one, of means (draws, rows)."""
+        return abs(means[:, 0] - means[:, 2]) - abs(means[:, 1] - means[:, 0])
+
+
+Comparison = Greater | Nearer
 
 
 class Compared:
     """A table's cells by label and column, measured and published."""
 
-    def __init__(self, spec: ClaimsSpec, name: str, results_root: Path) -> None:
-        self.spec = spec.tables[name]
-        self.records = Records(self.spec, results_root)
-        frames: list[Frame] = TABLES[name](self.spec, results_root)
+    def __init__(self, name: str, spreads: Spreads) -> None:
+        self.spec, self.spreads = spreads.spec.tables[name], spreads
+        self.records = Records(self.spec, spreads.results_root)
+        frames: list[Frame] = TABLES[name](self.spec, spreads.results_root)
         self.columns = {column.key: column for column in frames[0].columns}
         self.cells = frames[1].cells
         self.rows = {row.label: n for n, row in enumerate(self.spec.rows)}
 
-    def verdict(self, expected: Greater | Nearer) -> Verdict:
-        """How a comparison came out on the records, and on the paper's own numbers."""
-        column, rows = self.columns[expected.column], expected.rows
-        nearer = isinstance(expected, Nearer)
-        times = 1.0 if isinstance(expected, Nearer) else expected.times
-        words = f"{rows[0]} nearer {rows[1]} than {rows[2]}" if nearer else f"{rows[0]} > {rows[1]}"
-        said = f"{_called(column)}: " + (words if times == 1 else f"{rows[0]} > {times:g} x {rows[1]}")
-        missing = [row for row in rows if row not in self.rows]
+    def find(self, expected: Comparison) -> Finding:
+        """What the records say of a comparison, and what the paper's own numbers do."""
+        column = self.columns[expected.column]
+        said = f"{_called(column)}: {expected.words}"
+        missing = [row for row in expected.rows if row not in self.rows]
         if missing:
-            return Verdict(said, NOT_RUN, f"params.yaml has no row {' and '.join(missing)}")
-        places = [self.rows[row] for row in rows]
+            return Finding(said, None, f"params.yaml has no row {' and '.join(missing)}", measured=False)
+        places = [self.rows[row] for row in expected.rows]
         cells = [self.cells[column.key][n] for n in places]
-        printed = [self.cells[f"{column.key}_published"][n] for n in places]
-        if nearer:
-            verdict, because = self._nearer(cells, column)
+        theirs = self._published(expected, column, [self.cells[f"{column.key}_published"][n] for n in places])
+        reasons = dict.fromkeys(cell.remark.text for cell in cells if cell.value is None and cell.remark)
+        if reasons:
+            finding = Finding(said, None, "; ".join(reasons), measured=False)
+        elif column.spread:
+            rows = [self.spec.rows[n] for n in places]
+            finding = self._accuracies(said, expected, column, rows, theirs.estimate if theirs else None)
         else:
-            verdict, because = self._compare(cells[0], cells[1], column, times, self._spreads(column, places))
-        because += f"; {BY_HAND.text}" if any(cell.edited for cell in cells) else ""
-        known = [cell.value for cell in printed if cell.value is not None]
-        known[1:] = [value * times for value in known[1:]]
-        paper = ""
-        if len(known) == len(printed):
-            agrees = abs(known[1] - known[0]) < abs(known[0] - known[2]) if nearer else known[0] > known[1]
-            paper = HOLDS if agrees else CONTRADICTED
+            finding = self._latencies(said, expected, column, places) or _counts(said, cells, column)
         stand_in = self.spec.source(column.source).stand_in is not None and column.spread
-        return Verdict(said, verdict, because, paper, stand_in)
+        finding = replace(finding, demonstration=stand_in, edited=any(cell.edited for cell in cells))
+        return replace(finding, paper=theirs.true, paper_p=theirs.p) if theirs else finding
 
-    def _nearer(self, cells: Sequence[Cell], column: Column) -> tuple[str, str]:
+    def _accuracies(
+        self, said: str, expected: Comparison, column: Column, rows: Sequence[Row], theirs: Estimate | None
+    ) -> Finding:
+        found = [self._sample(row, column) for row in rows]
+        samples = [each for each in found if isinstance(each, Sample)]
+        numbers = " against ".join(f"{each.mean:.4g}" for each in samples)
+        if len(samples) < len(found):
+            reasons = dict.fromkeys(each for each in found if isinstance(each, str))
+            return Finding(said, None, f"{numbers or 'measured'}; {'; '.join(reasons)}")
+        estimate = estimates.compare(samples, expected.gap)
+        seeds = " and ".join(dict.fromkeys(str(len(each.values)) for each in samples))
+        spreads = " and ".join(dict.fromkeys(each.spread.said for each in samples))
+        answers = "paired" if estimates.paired(samples) else "not paired, as records lack the answers"
+        because = (
+            f"{numbers}: {estimate.words('points')}; seeds: {seeds}, deviation over seeds {spreads}; "
+            f"{samples[0].examples:,} test examples, {answers}"
+        )
+        planned = None if theirs is None else _planned(expected, samples, theirs.gap)
+        return Finding(said, estimate.gap > 0, because, p=estimate.p, estimate=estimate, seeds=planned)
+
+    def _sample(self, row: Row, column: Column) -> Sample | str:
+        """A row's accuracies with what is known of their noise, or why that is unknown."""
+        ids = record_ids(self.spec, row, column.source)
+        read = [(record, look_up(record, column.metric)) for record in map(self.records.read, ids)]
+        done = [(of, value) for of, value in read if isinstance(of, Record) and not isinstance(value, Remark)]
+        examples = [record.at("data", "test_examples") for record, _ in done]
+        if not all(examples):
+            return "the records do not say how many examples were tested"
+        source = self.spec.source(column.source)
+        spread = self.spreads.of(source.folder or column.source, column.metric, model_of(ids[0]))
+        if spread is None:
+            return UNKNOWN
+        values = tuple(float(value) for _, value in done)
+        return Sample(values, min(examples), spread, *_answers([record for record, _ in done], column))
+
+    def _latencies(self, said: str, expected: Comparison, column: Column, places: Sequence[int]) -> Finding | None:
+        """Medians of times compared; None where the column has none."""
+        cells = self.cells.get(f"{column.key.removesuffix('_ms')}_iqr_ms")
+        spreads = [cells[n].value for n in places] if cells else [None]
+        if None in spreads or not isinstance(expected, Greater):
+            return None
+        medians = [self.cells[column.key][n].value or 0.0 for n in places]
+        blocks = [self._blocks(self.spec.rows[n], column) for n in places]
+        numbers = " against ".join(f"{median:.4g}" for median in medians)
+        if all(blocks):
+            estimate = estimates.compare_medians(*blocks, expected.times)
+            noise = f"medians of {len(blocks[0])} and {len(blocks[1])} blocks of runs"
+        else:
+            errors = [(spread or 0.0) / QUARTILES for spread in spreads]
+            variance = errors[0] ** 2 + (expected.times * errors[1]) ** 2
+            gap = medians[0] - expected.times * medians[1]
+            estimate = estimates.student(gap, (max(variance, 1e-18), math.inf))
+            noise = "the spread of single runs, as the records have no blocks of them"
+        because = f"{numbers} ms: {estimate.words('ms')}, {noise}"
+        return Finding(said, estimate.gap > 0, because, p=estimate.p, estimate=estimate)
+
+    def _blocks(self, row: Row, column: Column) -> list[float]:
+        """The medians of the blocks of runs behind a latency; empty where the record has none."""
+        metric = column.metric.format(variant=row.variant)
+        (record_id,) = record_ids(self.spec, row, column.source)
+        record = self.records.read(record_id)
+        found = record.at("metrics", *metric.split(".")[:-1], "blocks_ms") if isinstance(record, Record) else None
+        return list(found or [])
+
+    def _published(self, expected: Comparison, column: Column, cells: Sequence[Cell]) -> Finding | None:
+        """What the paper's own numbers say; None where it does not print all of them."""
         values = [cell.value for cell in cells if cell.value is not None]
         if len(values) < len(cells):
-            reasons = [cell.remark.text for cell in cells if cell.value is None and cell.remark]
-            return NOT_RUN, "; ".join(dict.fromkeys(reasons))
-        one, near, far = values
-        to_near, to_far = abs(near - one), abs(one - far)
-        numbers = f"{to_near:.4g} from the one, {to_far:.4g} from the other"
-        widths = [self._noise(cell, column) for cell in cells]
-        if None in widths:
-            return NOT_RUN, f"{numbers}; the records do not say how many examples were tested"
-        noise = sum(width * times for width, times in zip(widths, (2, 1, 1), strict=True) if width is not None)
-        gap = to_far - to_near
-        because = f"{numbers}: {gap:+.3g}, noise {noise:.2g}"
-        return NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED, because
+            return None
+        source = self.spec.source(column.source)
+        examples = TEST_EXAMPLES.get(source.folder or column.source)
+        if column.spread and examples:
+            estimate = _printed(expected, tuple(values), examples)
+            return Finding("", estimate.gap > 0, "", p=estimate.p, estimate=estimate)
+        more, less = values[0], values[1] * (expected.times if isinstance(expected, Greater) else 1.0)
+        return Finding("", None if more == less else more > less, "")
 
-    def _spreads(self, column: Column, places: Sequence[int]) -> list[float] | None:
-        """Half the interquartile ranges of cells that are medians of latencies; None where they are not."""
-        cells = self.cells.get(f"{column.key.removesuffix('_ms')}_iqr_ms")
-        values = [cells[n].value for n in places] if cells else [None]
-        return None if None in values else [value / 2 for value in values if value is not None]
 
-    def _compare(
-        self, more: Cell, less: Cell, column: Column, times: float, spreads: list[float] | None
-    ) -> tuple[str, str]:
-        reasons = [cell.remark.text for cell in (more, less) if cell.value is None and cell.remark]
-        if more.value is None or less.value is None:
-            return NOT_RUN, "; ".join(dict.fromkeys(reasons))
-        numbers = f"{more.value:.4g} against {less.value:.4g}"
-        if spreads is not None:
-            noise, gap = spreads[0] + times * spreads[1], more.value - times * less.value
-            verdict = NOISE if abs(gap) <= noise else HOLDS if gap > 0 else CONTRADICTED
-            return verdict, f"{numbers} ms, noise {noise:.2g} (half the interquartile ranges)"
-        if not column.spread:
-            printed = [round(value, column.digits) for value in (more.value, less.value)]
-            numbers = " against ".join(f"{value:.{column.digits}f}" for value in printed)
-            verdict = NOISE if printed[0] == printed[1] else HOLDS if printed[0] > printed[1] else CONTRADICTED
-            return verdict, f"{numbers}, counted"
-        widths = [self._noise(cell, column) for cell in (more, less)]
-        if None in widths:
-            return NOT_RUN, f"{numbers}; the records do not say how many images were tested"
-        noise = sum(width for width in widths if width is not None)
-        several = more.std is not None and less.std is not None
-        over = "deviations over seeds or, if larger, " * several + "binomial standard errors"
-        because = f"{numbers}, noise {noise:.2g} ({over})"
-        if abs(more.value - less.value) <= noise:
-            return NOISE, because
-        return (HOLDS if more.value > less.value else CONTRADICTED), because
+@cache
+def _printed(expected: Comparison, values: tuple[float, ...], examples: int) -> Estimate:
+    """The estimate of what the paper prints."""
+    return estimates.compare([Sample((each,), examples, printed(each, examples)) for each in values], expected.gap)
 
-    def _noise(self, cell: Cell, column: Column) -> float | None:
-        """Half the width of a cell's interval, in percent."""
-        assert cell.value is not None
-        images = self.records.values(column.source, "data", "test_examples")
-        if not images.isdecimal() or int(images) == 0:
-            return cell.std
-        share = cell.value / 100
-        return max(cell.std or 0.0, 100 * math.sqrt(max(0.0, share * (1 - share)) / int(images)))
+
+def _planned(expected: Comparison, samples: Sequence[Sample], gap: float) -> Callable[[float], int | None]:
+    """How many seeds would decide a difference as large as the paper's, at a level."""
+    import numpy as np
+
+    weights = np.array(expected.weights)
+    over_seeds = float(weights**2 @ [each.spread.variance for each in samples])
+    examples, _ = estimates.positive(estimates.covariance(samples))
+    over_examples = float(weights @ examples @ weights)
+    return partial(estimates.seeds_to_decide, abs(gap), over_seeds, over_examples)
+
+
+def _answers(records: Sequence[Record], column: Column) -> tuple[NDArray[np.uint8] | None, str]:
+    """Which examples each record has right, and of which test set; None where one of them does not say."""
+    import numpy as np
+
+    found = [each.outcomes for each in records if isinstance(each, TrainingRecord) and each.outcomes]
+    test_sets = {each.labels_sha256 for each in found}
+    if column.metric != "top1_last" or len(found) < len(records) or len(test_sets) != 1:
+        return None, ""
+    bits = np.stack([np.unpackbits(np.frombuffer(of.bits, np.uint8), count=of.examples) for of in found])
+    return bits, found[0].labels_sha256
+
+
+def _counts(said: str, cells: Sequence[Cell], column: Column) -> Finding:
+    """Numbers without noise, as the table prints them."""
+    printed = [round(cell.value, column.digits) for cell in cells if cell.value is not None]
+    numbers = " against ".join(f"{value:.{column.digits}f}" for value in printed)
+    return Finding(said, None if printed[0] == printed[1] else printed[0] > printed[1], f"{numbers}, counted")
 
 
 def _called(column: Column) -> str:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from hadaptive.paper.cells import Remark, read_record
+from hadaptive.paper.claims.estimates import student
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
 from hadaptive.record.measures import ExplainedNet, ExplainRecord
 
 SAID = "With ACH the net focuses on the subject at an earlier layer than the all-Ghost net"
 BASELINE, OURS = "all_ghost", "dysoft"
+ROUNDING = 1 / 12  # variance of what is rounded to a whole number
 NAMED = 3  # images whose numbers are spelled out, at most
 
 
 def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     """The layer at which each net focuses (`hadaptive.explain.focus` says what that is), a mean over images a training.
 
-    A net that focuses nowhere counts as focusing one layer after the last that counts. Two means differ where they are
-    further apart than their deviations over seeds or, if larger (seeds may agree by chance), the standard error over
-    images of the difference. Of one seed, or of one image, the noise is not known.
+    A net that focuses nowhere counts as focusing one layer after the last that counts. Both seeds and images are
+    samples: the variance of a difference is that over seeds plus that over images, each at least that of rounding to a
+    whole layer (seeds may agree by chance), and its distribution Student's t. Of one seed, or of one image, the noise
+    is not known.
     """
     records: dict[str, ExplainRecord] = {}
     for each in spec.explained:
@@ -54,11 +56,11 @@ def _compare(records: Mapping[str, ExplainRecord]) -> Finding:
     for few, what in ((min(len(each) for each in means.values()), "seed"), (len(records), "image")):
         if few < 2:
             return Finding(SAID, None, f"{because}; one {what}, whose noise is not known")
-    seeds = sum(statistics.stdev(each) for each in means.values())
-    images = statistics.stdev(map(_gap, records.values())) / math.sqrt(len(records))
-    noise, over = max((seeds, "deviations over seeds"), (images, "standard error over images"))
-    true = None if abs(ours - theirs) <= noise else ours < theirs
-    return Finding(SAID, true, f"{because}, noise {noise:.2g} ({over})")
+    seeds = [(max(statistics.variance(each), ROUNDING) / len(each), len(each) - 1) for each in means.values()]
+    images = max(statistics.variance(map(_gap, records.values())), ROUNDING) / len(records), len(records) - 1
+    estimate = student(theirs - ours, *seeds, images)
+    because += f": earlier by {estimate.words('layers')}, over seeds and images"
+    return Finding(SAID, ours < theirs, because, p=estimate.p, estimate=estimate)
 
 
 def _gap(record: ExplainRecord) -> float:

@@ -3,18 +3,18 @@
 Many channels and small maps: channels above and sizes below the median of those swept, at the sweep's fixed batch.
 Near a multiple of 32: sizes that differ from one by at most a pixel. An algorithm wins a cell where it is faster by
 more than half the interquartile ranges of both (which older records lack), and a region where it wins more cells than
-the other by more than noise: the standard deviation of that difference if a fair coin decided each cell.
+the other beyond what fair coins would decide (a sign test, as if cells were independent, which neighbours are not).
 """
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hadaptive.paper.cells import Remark, read_record
+from hadaptive.paper.claims.estimates import tossed
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.spec import ClaimsSpec, record_path
 from hadaptive.record.measures import SweepRecord, Swept
@@ -52,6 +52,5 @@ def _won(said: str, cells: Sequence[Swept], scheme: int) -> Finding:
     gaps = [cell.times_us[1 - scheme] - cell.times_us[scheme] for cell in cells]
     beyond = [gap for gap, cell in zip(gaps, cells, strict=True) if abs(gap) > sum(cell.spreads_us) / 2]
     won, lost = sum(gap > 0 for gap in beyond), sum(gap < 0 for gap in beyond)
-    noise = math.sqrt(won + lost)
-    because = f"in {won} of {len(cells)} cells, the other in {lost}, noise {noise:.2g} (tosses of a coin)"
-    return Finding(said, None if abs(won - lost) <= noise else won > lost, because)
+    because = f"in {won} of {len(cells)} cells, the other in {lost}"
+    return Finding(said, None if won == lost else won > lost, because, p=tossed(won, lost))

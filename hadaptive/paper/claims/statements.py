@@ -1,22 +1,33 @@
-"""What the paper claims, as comparisons between cells, and what comes of each (see `comparisons`).
+"""What the paper claims, as comparisons between cells, and the verdict on each (see `comparisons` and `findings`).
 
 `CLAIMS` states them; the numbers come from the records alone. The same comparisons on the paper's own numbers say
-whether the paper agrees with itself.
+whether the paper agrees with itself, beyond the noise that its test sets have.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hadaptive.paper.cells import BY_HAND
 from hadaptive.paper.claims import expansion_cost, gradcam_focus, kernel_regions, product_variance, search_preference
-from hadaptive.paper.claims.comparisons import CONTRADICTED, HOLDS, NOISE, NOT_RUN, Compared, Greater, Nearer, Verdict
-from hadaptive.paper.claims.findings import Finding, Findings
+from hadaptive.paper.claims.comparisons import Compared, Comparison, Greater, Nearer
+from hadaptive.paper.claims.estimates import LEVEL, Estimate
+from hadaptive.paper.claims.findings import (
+    CONTRADICTED,
+    HOLDS,
+    NOT_RUN,
+    UNDECIDED,
+    VERDICTS,
+    Finding,
+    Findings,
+    decided,
+    together,
+)
+from hadaptive.paper.claims.spreads import Spreads
 from hadaptive.paper.spec import ClaimsSpec
-
-WORST_FIRST = (CONTRADICTED, NOT_RUN, NOISE, HOLDS)  # a claim takes the verdict of its weakest comparison
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,27 @@ class Claim:
     number: str
     statement: str
     source: str
-    expects: tuple[Greater | Nearer, ...] = ()
+    expects: tuple[Comparison, ...] = ()
     findings: Findings | None = None  # what else it rests on, besides comparisons
-    beside: tuple[Greater | Nearer, ...] = ()  # shown with it, without weight in its verdict
+    beside: tuple[Comparison, ...] = ()  # shown with it, without weight in its verdict
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One part of a claim as it came out: in words, with numbers; `paper` is the same on the paper's own numbers.
+
+    `p` is by Holm's method over the claim. `seeds`: of an undecided comparison, how many seeds of each model would
+    decide a difference as large as the paper's; None where that is not known or no number would.
+    """
+
+    said: str
+    verdict: str
+    because: str
+    paper: str = ""
+    demonstration: bool = False
+    estimate: Estimate | None = None
+    p: float | None = None
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,11 +70,21 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        return _worst([part.verdict for part in self.parts])
+        return together([part.verdict for part in self.parts])
 
     @property
     def paper(self) -> str:
-        return _worst([part.paper for part in self.parts if part.paper])
+        return together([part.paper for part in self.parts if part.paper])
+
+    @property
+    def counts(self) -> str:
+        """How many parts have each verdict: "3 hold, 30 not run"."""
+        counted = Counter(part.verdict for part in self.parts)
+        return ", ".join(
+            f"{counted[verdict]} {'hold' if verdict == HOLDS and counted[verdict] > 1 else verdict}"
+            for verdict in VERDICTS
+            if counted[verdict]
+        )
 
     @property
     def demonstration(self) -> bool:
@@ -68,7 +107,7 @@ def _blocks(column: str) -> tuple[Greater, ...]:
 _BERT = tuple((f"BERT-{layers}", task) for layers in (6, 12) for task in ("sst2", "mnli10"))
 
 
-def _near(full: str) -> Iterator[Greater | Nearer]:
+def _near(full: str) -> Iterator[Comparison]:
     """Claim 10 against one full layer, for each model and task: ACH below it, and nearer to it than to the fixed."""
     for net, task in _BERT:
         fixed, ach, wide = (f"{net}: {kind}" for kind in ("FFN, fixed channels", "ACH", full))
@@ -154,15 +193,17 @@ COMPARED = tuple(dict.fromkeys(each.table for claim in CLAIMS for each in claim.
 CLAIM_TABLES = (*COMPARED, search_preference.TABLE)
 
 
-def judge(spec: ClaimsSpec, results_root: Path) -> list[Judged]:
+def judge(spec: ClaimsSpec, results_root: Path, claims: Sequence[Claim] = CLAIMS) -> list[Judged]:
     """Every claim on the records as they are; what is missing makes a comparison "not run", never an error."""
-    tables = {name: Compared(spec, name, results_root) for name in COMPARED}
+    spreads = Spreads(spec, results_root)
+    tables = {name: Compared(name, spreads) for name in {each.table for claim in claims for each in claim.expects}}
     judged = []
-    for claim in CLAIMS:
-        parts = [tables[each.table].verdict(each) for each in claim.expects]
+    for claim in claims:
+        parts = [tables[each.table].find(each) for each in claim.expects]
         if claim.findings is not None:
-            parts += [_of(finding) for finding in claim.findings(spec, results_root)]
-        judged.append(Judged(claim, tuple(parts), tuple(tables[each.table].verdict(each) for each in claim.beside)))
+            parts += claim.findings(spec, results_root)
+        beside = [tables[each.table].find(each) for each in claim.beside]
+        judged.append(Judged(claim, tuple(_verdicts(parts)), tuple(_verdicts(beside))))
     return judged
 
 
@@ -171,25 +212,51 @@ def contradicted(judged: Sequence[Judged]) -> list[str]:
     return [each.claim.number for each in judged if each.verdict == CONTRADICTED and not each.demonstration]
 
 
-def _of(finding: Finding) -> Verdict:
-    verdict = {True: HOLDS, False: CONTRADICTED, None: NOISE if finding.measured else NOT_RUN}[finding.true]
-    paper = {True: HOLDS, False: CONTRADICTED, None: ""}[finding.paper]
-    because = f"{finding.because}; {BY_HAND.text}" if finding.edited else finding.because
-    return Verdict(finding.said, verdict, because, paper, finding.demonstration)
+def _verdicts(findings: Sequence[Finding]) -> Iterator[Verdict]:
+    """The verdicts of findings that are tested together, and of the paper's own numbers for the same."""
+    ours = decided([(each.true, each.p) for each in findings])
+    theirs = decided([(each.paper, each.paper_p) for each in findings])
+    tests = sum(each.p is not None for each in findings)
+    for finding, (verdict, p), (paper, _) in zip(findings, ours, theirs, strict=True):
+        because, seeds = finding.because, None
+        if finding.p is not None and p is not None:
+            because += f"; p = {_number(finding.p)}" + (f", {_number(p)} by Holm's method" if tests > 1 else "")
+        if verdict == UNDECIDED and finding.seeds is not None:
+            seeds = finding.seeds(LEVEL / tests)
+            because += f"; a difference as large as the paper's would be decided by {_seeds(seeds)}"
+        if finding.edited:
+            because += f"; {BY_HAND.text}"
+        yield Verdict(
+            finding.said,
+            verdict if finding.measured else NOT_RUN,
+            because,
+            "" if finding.paper is None and finding.paper_p is None else paper,
+            finding.demonstration,
+            finding.estimate,
+            p,
+            seeds,
+        )
 
 
-def _worst(verdicts: Sequence[str]) -> str:
-    return next((verdict for verdict in WORST_FIRST if verdict in verdicts), "")
+def _number(p: float) -> str:
+    return "less than 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def _seeds(seeds: int | None) -> str:
+    if seeds is None:
+        return "no number of seeds on this test set, unless answers are paired"
+    return f"about {seeds} seed{'s' * (seeds > 1)} of each (power 80%)"
 
 
 def lines(judged: Sequence[Judged]) -> Iterator[list[str]]:
     """The claims as a table with a head, a line each."""
-    yield ["claim", "source", "verdict", "paper's numbers", "statement"]
+    yield ["claim", "source", "verdict", "comparisons", "paper's numbers", "statement"]
     for each in judged:
         yield [
             each.claim.number,
             each.claim.source,
             marked(each.verdict, each.demonstration),
+            each.counts,
             each.paper or "-",
             each.claim.statement,
         ]

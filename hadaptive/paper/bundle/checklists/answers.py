@@ -98,10 +98,7 @@ def seeds(facts: Facts) -> Answer:
     listed = ", ".join(map(str, facts.seeds))
     if len(facts.seeds) > 1:
         return f"seeds {listed}; every accuracy is mean ± sample standard deviation over them, n in the CSV"
-    return (
-        f"one seed ({listed}), so no deviation is shown; claims are judged by the binomial standard error of the test "
-        "set instead"
-    )
+    return f"one seed ({listed}), so no deviation is shown, and comparisons of accuracies are undecided"
 
 
 def recipes(facts: Facts) -> Answer:
