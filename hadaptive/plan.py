@@ -118,6 +118,12 @@ def estimate(run: Run, known: Past, device: str) -> Estimate:
     return Estimate(None, None, disk, UNKNOWN)
 
 
+def seconds_of(runs: Iterable[Run], known: Past, device: str) -> dict[str, float]:
+    """What the Runs would take, by id; without those of which nothing is known."""
+    found = {run.id: estimate(run, known, device).seconds for run in runs}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
+
+
 def _says(recorded: Work, wanted: Work) -> bool:
     comparable = (recorded.trainer, recorded.how) == (wanted.trainer, wanted.how)
     return comparable and wanted.size <= REACH * recorded.size

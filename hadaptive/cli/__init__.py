@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import Any
 
-from hadaptive.cli import bench, bundle, make, offline, plan, share, show
+from hadaptive.cli import bench, bundle, make, offline, plan, settle, share, show
 from hadaptive.errors import Preempted, UserError
 
 DISK = {
@@ -68,6 +68,6 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
         return added
 
-    for family in (make, show, bundle, share, plan, bench, offline):
+    for family in (make, show, bundle, share, plan, settle, bench, offline):
         family.add(verb)
     return parser

@@ -20,7 +20,6 @@ from typing import Any
 
 from hadaptive.config import load
 from hadaptive.errors import UserError
-from hadaptive.offline.jobs import code_of, without_gpu
 from hadaptive.offline.pack import state_of
 from hadaptive.offline.session import FORMAT, RESULTS
 from hadaptive.record import SEALED, Damaged, Record, TrainingRecord, find
@@ -28,6 +27,7 @@ from hadaptive.records import RECORD, atomic, sha256
 from hadaptive.run import Executed, Run
 from hadaptive.study import Study
 from hadaptive.study.reference import same_settings
+from hadaptive.study.settling import code_of, without_gpu
 
 FOLDERS = ("results", "logs", "work")  # of which an archive may hold members
 CHECKPOINTS = ("last", "best")

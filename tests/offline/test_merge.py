@@ -17,11 +17,11 @@ from hadaptive import config, record
 from hadaptive.data.prepared import write_arrays
 from hadaptive.errors import UserError
 from hadaptive.offline import merge as module
-from hadaptive.offline.jobs import code_of
 from hadaptive.offline.merge import merge
 from hadaptive.offline.pack import state_of
 from hadaptive.records import seal, sha256
 from hadaptive.study import Study
+from hadaptive.study.settling import code_of
 from tests.offline.conftest import drawn
 
 ROOT = Path(__file__).resolve().parents[2]
