@@ -139,8 +139,8 @@ def said(intended: Intended, hours: float, cores: int) -> str:
     """What would be run and what is expected of it, as a table for the terminal."""
     from rich.table import Table
 
-    from hadaptive.cli.plan import duration
     from hadaptive.plan import elapsed
+    from hadaptive.units import duration
 
     if not intended.runs:
         return f"nothing to run: no unsettled claim waits for a Run of this scale; {MORE}"

@@ -171,7 +171,7 @@ class Compared:
         blocks = [self._blocks(self.spec.rows[n], column) for n in places]
         numbers = " against ".join(f"{median:.4g}" for median in medians)
         if all(blocks):
-            estimate = estimates.compare_medians(*blocks, expected.times)
+            estimate = estimates.compare_medians(blocks[0], blocks[1], expected.times)
             noise = f"medians of {len(blocks[0])} and {len(blocks[1])} blocks of runs"
         else:
             errors = [(spread or 0.0) / QUARTILES for spread in spreads]

@@ -188,7 +188,7 @@ def student(gap: float, *parts: tuple[float, float]) -> Estimate:
 def tossed(won: int, lost: int) -> float:
     """The probability that fair coins come out as unevenly, or more, two-sided (the sign test)."""
     tosses, least = won + lost, min(won, lost)
-    tail = sum(math.comb(tosses, n) for n in range(least + 1)) / 2**tosses
+    tail: float = sum(math.comb(tosses, n) for n in range(least + 1)) / 2**tosses
     return min(1.0, 2 * tail)
 
 
