@@ -38,4 +38,5 @@ onstart:
 
 
 onsuccess:
-    print(guide.made(study))
+    guide.keep(SCALE)
+    print(guide.made(study, asked(), STARTED, workflow.cores))

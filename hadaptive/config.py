@@ -156,8 +156,8 @@ class Scale(Settings):
     seeds_of: dict[Name, Seeds] = Field(default_factory=dict, description="models with other seeds than `seeds`")
     reference: Reference = Field(
         "first",
-        description="records that came with the project, where their settings are exactly these: `first` takes them "
-        "and runs the rest, `only` takes them and runs nothing, `never` runs everything",
+        description="reference records whose settings are exactly these: `first` uses them and runs the rest, `only` "
+        "uses them and runs nothing but exact counts, `never` runs everything",
     )
     tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
@@ -175,7 +175,7 @@ class Params(Settings):
     models: Annotated[Literal["all"] | list[Name], BeforeValidator(_names)] = Field(
         "all", description="only these models are run; `all`, a list, or names separated by commas"
     )
-    reference: Reference | None = Field(None, description="in the place of what the chosen scale says of `reference`")
+    reference: Reference | None = Field(None, description="overrides `reference` of the chosen scale")
     zoo: dict[Name, Model] = Field(min_length=1)
     text: dict[Name, TextModel] = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(default_factory=dict)
@@ -187,7 +187,7 @@ class Params(Settings):
 
     @property
     def takes(self) -> Reference:
-        """What is done with the records that came with the project."""
+        """How reference records are used."""
         return self.reference or self.scales[self.scale].reference
 
     @model_validator(mode="after")
@@ -196,7 +196,7 @@ class Params(Settings):
         _known("scale", self.scale, scales, at=("scale",))
         chosen = self.models if self.models != "all" else []
         for model in chosen:
-            _known("model", model, [*zoo, FOUND], at=("models",))
+            _known("model", model, [*zoo, FOUND], at=("models",), add=f"{model}: {{label: {model}, group: 1}}")
         _differ("models", chosen, at=("models",))
         for name, variant in self.variants.items():
             _differ("models", variant.of, at=("variants", name, "of"))
@@ -252,9 +252,11 @@ class _Named(ValueError):
         self.at = at
 
 
-def _known(what: str, name: str, known: list[str], at: tuple[str, ...]) -> None:
+def _known(what: str, name: str, known: list[str], at: tuple[str, ...], add: str = "") -> None:
+    """Raise for an unknown name, with the nearest known one and, with `add`, the zoo's line that makes it known."""
     if name not in known:
-        raise _Named(at, f"unknown {what} {name!r}.{nearest(name, known)}")
+        line = f" To add a model of timm or torchvision, write under `zoo`: {add}" if add else ""
+        raise _Named(at, f"unknown {what} {name!r}.{nearest(name, known)}{line}")
 
 
 def _suits(task: Task, at: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     import difflib
 
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f" Did you mean {close[0]!r}?"
+    if close or len(known) == 1:
+        return f" Did you mean {(close or known)[0]!r}?"
     listed = ", ".join(sorted(known)[:12])
     return f" Known: {listed}{', ...' if len(known) > 12 else ''}."

@@ -1,18 +1,19 @@
-"""The records that came with the project, and what docs/results.md says of them."""
+"""The reference records, and what README and docs/results.md say of them."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hadaptive import config
-from hadaptive.paper.bundle.provenance import SEALED, evidence
 from hadaptive.paper.claims import report
 from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.spec import REFERENCE
 from hadaptive.paper.tables.render import render
+from hadaptive.record import SEALED, read
 from hadaptive.study import Study
 from hadaptive.study.reference import usable
 
@@ -41,11 +42,10 @@ def test_every_committed_record_has_the_settings_of_params_yaml(scale: str) -> N
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: str) -> None:
-    bundle = study(scale).bundle
     for each in committed(scale):
-        found = evidence(bundle, each, RESULTS)
+        found = read(RESULTS / REFERENCE / scale / each / "record.json")
         assert found.seal == SEALED, each
-        assert found.record is not None and found.record.environment.git_dirty is False, each
+        assert found.environment.git_dirty is False, each
 
 
 @pytest.mark.parametrize("table", ["table1", "table2", "figure3_table", "table11"])
@@ -53,6 +53,19 @@ def test_the_results_show_the_tables_that_a_clone_renders(table: str, tmp_path: 
     render(study("cpu").tables[table], RESULTS, tmp_path)
     shown = [line for line in (tmp_path / f"{table}.md").read_text().splitlines() if line.startswith("|")]
     assert shown and "\n".join(shown) in (ROOT / "docs/results.md").read_text()
+
+
+def test_the_readme_has_every_claim_with_its_verdict() -> None:
+    verdicts = {each.claim.number.replace(",", ""): each.verdict for each in judge(study("cpu").claims, RESULTS)}
+    table = (ROOT / "README.md").read_text().partition("| Claims |")[2].partition("\n\n")[0]
+    seen = []
+    for line in table.splitlines()[2:]:
+        _, family, shown, _ = line.split("|")
+        numbers = sorted(re.findall(r"\d+(?: v1)?", shown), key=list(verdicts).index)
+        grouped = {verdict: [n for n in numbers if verdicts[n] == verdict] for verdict in map(verdicts.get, numbers)}
+        assert shown.strip() == "; ".join(f"{verdict}: {', '.join(of)}" for verdict, of in grouped.items()), family
+        seen += numbers
+    assert sorted(seen) == sorted(verdicts)
 
 
 def test_the_results_show_the_verdicts_that_a_clone_comes_to() -> None:

@@ -1,4 +1,4 @@
-"""A short real run again: the first epoch of a training whose record came with the project, on real CIFAR-100."""
+"""A short real run again: the first epoch of a training that has a reference record, on real CIFAR-100."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_baseline_is_one_line(project: Project) -> None:
 
     from hadaptive.nn.zoo import create_model
 
-    (line,) = re.findall(r"`(resnet18: \{.*?\})`", (ROOT / "README.md").read_text(), re.S)
+    (line,) = re.findall(r"`(resnet18: \{.*?\})`", (ROOT / "docs/changes.md").read_text(), re.S)
     insert(project, "params.yaml", "  mobilevit_s:", f"  {' '.join(line.split())}\n")
     said = python(
         project,

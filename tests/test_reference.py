@@ -1,4 +1,4 @@
-"""Records that came with the project: taken with exactly the settings asked for, and never with others."""
+"""Reference records: taken with exactly the settings asked for, and never with others."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def taken(given: Study) -> list[str]:
 def test_records_with_the_settings_asked_for_are_taken_and_said(kept: Path) -> None:
     given = study()
     assert taken(given) == ["latency/mobilenetv3_small_100/base", "cifar100/mobilenetv3_small_100/base/seed0"]
-    assert "; 2 of 57 records came with the project" in given.tables["table7"].about
+    assert "; 2 of 57 records are reference records" in given.tables["table7"].about
     assert given.tables["table8"].reference == ()
 
 
@@ -74,12 +74,23 @@ def test_never_runs_everything(kept: Path) -> None:
 def test_only_asks_for_no_other_record(kept: Path) -> None:
     given = study(reference="only")
     table, figure = given.tables["table7"], given.figures["figure7"]
-    assert len(taken(given)) == len(records_needed(table)) == 2
-    assert "; 2 of 57 records came with the project, the rest was not run" in table.about
+    assert len(taken(given)) == 2
+    here = {each.split("/")[2] for each in given.records if not each.startswith("results/reference/")}
+    assert here == {"complexity", "structure", "expansions"}, "counts need no data, so they are always measured"
+    assert "; 2 of 57 records are reference records, the rest was not run" in table.about
     assert records_needed(figure) == []
-    assert "; 0 of 1 records came with the project, the rest was not run" in figure.about
-    assert set(given.records) == set(map(str, records_needed(table)))
+    assert "; 0 of 1 records are reference records, the rest was not run" in figure.about
     assert given.manifests == []
+
+
+def test_what_had_no_device_is_no_reference_record(kept: Path) -> None:
+    given = study()
+    measure = given.measures["kernels/table4"]
+    record.write(kept / measure.id / "record.json", record.envelope(measure, {}, status="no CUDA device"))
+    shown = study(reference="only").tables["table4"]
+    assert shown.reference == (measure.id,), "its cells say that there was no device"
+    assert "; 0 of 1 records are reference records" in shown.about
+    assert study(reference="first").tables["table4"].reference == (), "measured where measurements are asked for"
 
 
 def test_only_reads_no_other_record(kept: Path) -> None:

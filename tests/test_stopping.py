@@ -64,7 +64,7 @@ def test_a_signal_to_the_workflow_alone_reaches_the_trainer(tmp_path: Path, sent
     ("error", "code", "said"),
     [
         (OSError(errno.EFBIG, "File too large", "state.pt"), 1, "state.pt: the file is larger than this disk or your"),
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from what was saved last"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume from the last saved step"),
     ],
 )
 def test_what_ends_a_verb_is_one_message(

@@ -163,7 +163,7 @@ def test_a_model_may_have_its_own_recipe() -> None:
 def test_planning_needs_no_torch() -> None:
     code = (
         "import sys; from hadaptive import config, identity, guide, devices; from hadaptive.study import Study;"
-        "study = Study(config.load()); study.bundle, study.executed, study.records, guide.made(study);"
+        "study = Study(config.load()); study.bundle, study.executed, study.records, guide.made(study, [], 0, 1);"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
     )
     root = Path(__file__).resolve().parent.parent

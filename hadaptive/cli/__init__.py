@@ -1,4 +1,4 @@
-"""The command line: one verb for each rule of the workflow, and a few for people. `hadaptive VERB --help` tells each.
+"""The command line: one verb for each rule of the workflow, and a few for people (`hadaptive VERB --help`).
 
 Verbs import what they need when they run, so that `hadaptive runs` answers without loading torch.
 """
@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 from hadaptive.cli import bench, bundle, make, offline, plan, settle, share, show
@@ -25,9 +26,17 @@ DISK = {
 }
 
 
+RESUME = "run the same command again to resume from the last saved step"
+QUIET_S = 1.5  # without output, in a terminal
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0, or 1 after one clear message on standard error."""
     arguments = _parser().parse_args(words)
+    if sys.stderr.isatty():  # importing torch takes seconds
+        waiting = threading.Timer(QUIET_S, lambda: print("hadaptive: working ...", file=sys.stderr, flush=True))
+        waiting.daemon = True
+        waiting.start()
     try:
         arguments.verb(arguments)
         sys.stdout.flush()
@@ -43,11 +52,11 @@ def main(words: list[str] | None = None) -> int:
             f"{error.filename or 'output'}: {DISK[error.errno]} and run the same command again; nothing is lost"
         )
     except Preempted as error:
-        _fail(f"{error}; the same command goes on from there")
+        _fail(f"{error}; {RESUME}")
         return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # once more would end in a traceback
-        _fail("interrupted; the same command goes on from what was saved last")
+        _fail(f"interrupted; {RESUME}")
         return 128 + signal.SIGINT
     return 0
 
@@ -58,14 +67,15 @@ def _fail(message: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hadaptive", description="The paper, re-runnable.")
+    parser = argparse.ArgumentParser(prog="hadaptive", description="Reproduce the paper's tables and figures.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     def verb(name: str, function: Any, text: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
         added.set_defaults(verb=function)
         added.add_argument("--scale", help="a scale of params.yaml (default: the one it names)")
-        added.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+        threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
+        added.add_argument("--threads", type=int, default=threads, help="CPU threads (default: %(default)s)")
         return added
 
     for family in (make, show, bundle, share, plan, settle, bench, offline):

@@ -1,4 +1,4 @@
-"""Verbs that measure ratios of ways of doing one thing."""
+"""Verbs that compare implementations by ratios measured in one run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hadaptive.errors import UserError, nearest
 
 def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
-    bench = verb("bench", _bench, "ratios of ways of doing one thing, side by side in one run")
+    bench = verb("bench", _bench, "compare implementations side by side, as ratios in one run")
     bench.add_argument(
         "what", choices=["train", "kernels", "onnx", "search", "share", "workflow"],
         help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export; "
@@ -21,15 +21,15 @@ def add(verb: Verb) -> None:
     )  # fmt: skip
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="train, share: one; onnx: any (default: ours)")
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
-    bench.add_argument("--dataset", default="cifar100", help="train, search, share")
-    bench.add_argument("--image-size", type=int, default=64, help="train, search, share")
-    bench.add_argument("--batch-size", type=int, default=64, help="train")
+    bench.add_argument("--dataset", default="cifar100", help="train, search, share (default: cifar100)")
+    bench.add_argument("--image-size", type=int, default=64, help="train, search, share: pixels (default: 64)")
+    bench.add_argument("--batch-size", type=int, default=64, help="train (default: 64)")
     bench.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="train")
     bench.add_argument("--compile", choices=["no", "yes", "graphs"], default="no", help="train: the loop's model")
     bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
-    bench.add_argument("--runs", type=int, default=100, help="onnx")
-    bench.add_argument("--target", default="paper_tables/table7.tex", help="workflow")
-    bench.add_argument("--cores", type=int, default=2, help="workflow")
+    bench.add_argument("--runs", type=int, default=100, help="onnx: runs of each form (default: 100)")
+    bench.add_argument("--target", default="paper_tables/table7.tex", help="workflow: the file to make")
+    bench.add_argument("--cores", type=int, default=2, help="workflow: as for snakemake (default: 2)")
     bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
     bench.add_argument("--out", type=Path, help="JSON record (kernels: default results/bench/kernels.json)")
 

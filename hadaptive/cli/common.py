@@ -30,6 +30,12 @@ def params(a: argparse.Namespace) -> Any:
     return load(given={"scale": a.scale} if a.scale else {})
 
 
+def rendered_scale() -> str | None:
+    """The scale that paper_tables/ shows, as Snakemake's stamp has it; None where nothing was rendered."""
+    stamp = Path(".snakemake/scale")
+    return stamp.read_text(encoding="utf-8").strip() or None if stamp.is_file() else None
+
+
 def study(a: argparse.Namespace) -> Study:
     """The study of `--params`, where a verb has it, otherwise of params.yaml; at `--scale`."""
     from hadaptive.config import check

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     data = verb("data", _data, "fetch, check and prepare a data set")
-    data.add_argument("dataset")
+    data.add_argument("dataset", help="for example cifar100, coco, sst2")
     data.add_argument("--settings", help="JSON of the `data` part of params.yaml (default: params.yaml's)")
     data.add_argument("--out", type=Path, help="folder (default: data/prepared/DATASET)")
-    train = verb("train", _train, "train one Run, or go on with it")
+    train = verb("train", _train, "train one Run, or resume it")
     train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
     train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
     # The number of threads changes the order of additions, and so bits: the default is the workflow's, on any machine.
@@ -36,8 +36,8 @@ def add(verb: Verb) -> None:
     export.add_argument("--plain", type=Path, required=True, help="file for the model as it is written")
     latency = verb("latency", _latency, "measure the latency of an exported model")
     latency.add_argument("measure", help="JSON of the measure")
-    latency.add_argument("--onnx", type=Path, required=True)
-    latency.add_argument("--plain", type=Path, required=True)
+    latency.add_argument("--onnx", type=Path, required=True, help="file with the fastest form of the model")
+    latency.add_argument("--plain", type=Path, required=True, help="file with the model as it is written")
     measure = verb("measure", _measure, "measure kernels, variances, Grad-CAM, layers, or ways of expanding channels")
     measure.add_argument("measure", help="JSON of the measure")
     measure.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS", help="then skip what is left")

@@ -26,7 +26,7 @@ def add(verb: Verb) -> None:
     pack.add_argument("--only", action="append", metavar="PATTERN", help="of jobs, as 'train */seed0'; repeat for more")
     merge = ways.add_parser("merge", help="check an archive that run.sh left, and take its records in")
     merge.set_defaults(verb=_merge)
-    merge.add_argument("archive", type=Path)
+    merge.add_argument("archive", type=Path, help="results-ID.tar")
 
 
 def _positive(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The verb that says what a command would run and what that takes: Snakemake is asked what, past records how long."""
+"""The verb that estimates what a command would run: Snakemake says which jobs, past records how long they take."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from hadaptive.plan import Past
     from hadaptive.run import Run
 
+RENDERINGS = {
+    "table",
+    "table_not_in_the_paper",
+    "figure",
+    "claims",
+    "bundle",
+    "results",
+    "metrics",
+    "checklists",
+    "crate",
+    "pdf",
+}  # rules that turn records into files, in seconds
 MEMORY = Path(".snakemake/metadata")  # Snakemake's own: among other things how long each file took to make
 JOB = re.compile(r"^(?:local)?rule (\w+):$")
 
@@ -52,7 +64,7 @@ class Family:
 
 def add(verb: Verb) -> None:
     """Add this verb to the command line."""
-    plan = verb("plan", _plan, "say what would run, how long it would take, and what it needs, from past records")
+    plan = verb("plan", _plan, "estimate the jobs, time, memory and disk of a command, from past records")
     plan.add_argument("targets", nargs="*", help="files or rules, as for snakemake (default: everything)")
     plan.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
     plan.add_argument("--device", choices=["cpu", "cuda"], help="what trainings would run on (default: as here)")
@@ -94,6 +106,11 @@ def said(jobs: Sequence[Job], device: str | None = None, at_once: int | None = N
 
     if not jobs:
         return "nothing to do: everything asked for is there and up to date"
+    renderings = sum(job.rule in RENDERINGS for job in jobs)
+    shown = f"{renderings} rendering{'s' * (renderings > 1)}, seconds" if renderings else ""
+    jobs = [job for job in jobs if job.rule not in RENDERINGS]
+    if not jobs:
+        return shown
     device = device or ("cuda" if gpus() else "cpu")
     at_once = at_once or (1 if device == "cuda" else os.cpu_count() or 1)
     families, notes = _families(jobs, past(Path("results")), device)
@@ -102,9 +119,9 @@ def said(jobs: Sequence[Job], device: str | None = None, at_once: int | None = N
     unknown = sum(family.count - len(family.seconds) for family in families.values())
     least = "at least " if unknown else ""
     where = f"{at_once} GPU{'s' * (at_once > 1)}" if device == "cuda" else f"{at_once} CPU core{'s' * (at_once > 1)}"
-    lines = [_table(families), f"{least}{duration(wall)} on {where}, {at_once} at once"]
+    lines = [_table(families), *([shown] if shown else []), f"{least}{duration(wall)} on {where}, {at_once} at once"]
     if unknown:
-        lines.append(f"time unknown of {unknown} of {len(jobs)} jobs: nothing like them is on record")
+        lines.append(f"{unknown} of {len(jobs)} jobs have no estimate: no similar job on record")
     return "\n".join([*lines, *notes])
 
 

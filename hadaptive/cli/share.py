@@ -20,7 +20,7 @@ def add(verb: Verb) -> None:
     crate.add_argument("files", nargs="*", type=Path, help="what it holds (default: every file in --out)")
     for added in (checklists, crate):
         added.add_argument("--params", type=content, help="file with the JSON of all parameters (default: params.yaml)")
-        added.add_argument("--out", type=Path, default=Path("paper_tables"))
+        added.add_argument("--out", type=Path, default=Path("paper_tables"), help="folder (default: paper_tables)")
 
 
 def _checklists(a: argparse.Namespace) -> None:

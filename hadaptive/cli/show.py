@@ -11,20 +11,20 @@ from hadaptive.errors import UserError
 
 def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
-    claims = verb("claims", _claims, "check the paper's claims on the records there are")
+    claims = verb("claims", _claims, "judge the paper's claims on the records of a scale")
     claims.add_argument(
         "--spec", type=content, help="file with the JSON of what to check (default: derived from params.yaml)"
     )
-    claims.add_argument("--out", type=Path, default=Path("paper_tables"))
+    claims.add_argument("--out", type=Path, default=Path("paper_tables"), help="folder (default: paper_tables)")
     claims.add_argument(
         "--strict", action="store_true", help="exit code 1 where one is contradicted, not counting demonstrations"
     )
     figure = verb("figure", _figure, "draw a figure from records")
-    figure.add_argument("figure")
+    figure.add_argument("figure", help="for example figure1")
     figure.add_argument(
         "--spec", type=content, help="file with the JSON of the figure (default: derived from params.yaml)"
     )
-    figure.add_argument("--out", type=Path, default=Path("paper_tables"))
+    figure.add_argument("--out", type=Path, default=Path("paper_tables"), help="folder (default: paper_tables)")
     metrics = verb(
         "metrics", _metrics, "write every cell and curve as plain numbers, which `dvc metrics` and `plots` show"
     )
@@ -32,15 +32,15 @@ def add(verb: Verb) -> None:
         "--spec", type=content, help="file with the JSON of what to write (default: derived from params.yaml)"
     )
     render = verb("render", _render, "render a table from records")
-    render.add_argument("table")
+    render.add_argument("table", help="for example table7")
     render.add_argument(
         "--spec", type=content, help="file with the JSON of the table (default: derived from params.yaml)"
     )
-    render.add_argument("--out", type=Path, default=Path("paper_tables"))
-    verb("runs", _runs, "list the Runs of a scale and how each stands")
+    render.add_argument("--out", type=Path, default=Path("paper_tables"), help="folder (default: paper_tables)")
+    verb("runs", _runs, "list the Runs of a scale and their status")
     verb("keep", _keep, "copy a scale's finished records to results/reference, to be committed with the project")
     schema = verb("schema", _schema, "write the JSON schema of params.yaml")
-    schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"))
+    schema.add_argument("--out", type=Path, default=Path("workflow/params.schema.json"), help="file to write")
 
 
 def _claims(a: argparse.Namespace) -> None:
@@ -103,10 +103,10 @@ def _runs(a: argparse.Namespace) -> None:
 
     chosen = study(a)
     for run in chosen.runs.values():
-        came = run.id in chosen.reference
-        record = find((Path("results", REFERENCE, run.scale, run.id) if came else run.folder) / RECORD)
+        reference = run.id in chosen.reference
+        record = find((Path("results", REFERENCE, run.scale, run.id) if reference else run.folder) / RECORD)
         if isinstance(record, Record):
-            status = "came with the project" if came else record.status
+            status = f"{record.status}{', reference record' * reference}"
             status += f" ({EDITED})" if record.edited else ""
         else:
             status = "not run" if isinstance(record, Missing) else str(record)

@@ -13,6 +13,7 @@ _LATEX = {
     "—": r"\textemdash{}", "–": r"\textendash{}", "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "≤": r"$\leq$",  # noqa: RUF001
     "≥": r"$\geq$", "…": r"\dots{}", "µ": r"$\mu$", "μ": r"$\mu$", "°": r"\textdegree{}", "®": r"\textregistered{}",
     "✓": r"$\surd$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "²": "$^2$",
+    "→": r"$\to$", "⊙": r"$\odot$", "·": r"$\cdot$", "ε": r"$\epsilon$",
     "™": r"\texttrademark{}", "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "“": r"\textquotedblleft{}",  # noqa: RUF001
     "”": r"\textquotedblright{}",
 }  # fmt: skip

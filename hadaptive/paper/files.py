@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def said(figure: str, out_dir: Path) -> tuple[str, str]:
     """A drawn figure's title and alternative text."""
     title, _, rest = (out_dir / f"{figure}.txt").read_text(encoding="utf-8").partition("\n\n")
     return title, rest.rpartition("\n\nScale: ")[0]
+
+
+SCALE = re.compile(r"(?:Scale|scale) `([\w.+-]+)`|^Scale: ([\w.+-]+)$|data-scale=\"([\w.+-]+)\"", re.M)
+
+
+def scale_of(stem: str, out_dir: Path = FOLDER) -> str | None:
+    """The scale at which a table, a figure, the claims or the page ("index") was made; None where there is none."""
+    for ending in ("txt", "md", "html"):
+        path = out_dir / f"{stem}.{ending}"
+        if path.is_file() and (found := SCALE.search(path.read_text(encoding="utf-8"))):
+            return next(str(name) for name in found.groups() if name)
+    return None
 
 
 def of_scale(files: list[Path], scale: str) -> bool:

@@ -24,6 +24,13 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=place)
 
 
+def subject(name: str, title: str) -> str:
+    """What goes on after "Table 7: ": a title without the float's own name, the scale, and its number at the end."""
+    words = re.sub(r",? at scale [\w.+-]+$", "", title.removeprefix(f"{called(name)}: "))
+    words = re.sub(r" \([^()]*\)\.$", "", words).rstrip(".")
+    return words[:1].lower() + words[1:] if words.split(" ")[0][1:].islower() else words
+
+
 def called(name: str) -> str:
     """For example "Table 7", "Figure A.2", "Figure 3, numbers", "Table 5 of the first version"."""
     first = name.startswith("v1_")

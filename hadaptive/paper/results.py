@@ -24,7 +24,7 @@ REFERENCE, HERE = "reference record", "made here"
 
 
 def tidy(paths: Mapping[str, Path], scale: str, reference: Container[str] = ()) -> pd.DataFrame:
-    """The metrics of the records at `paths`, by id, in long form; `reference` names those that came with the project.
+    """The metrics of the records at `paths`, by id, in long form; `reference` names the reference records.
 
     Columns: `id` of the record; scale; `task`, or the kind of a measure; model; variant; seed; `metric`, a dotted path
     in the record's metrics, "" where a row is on the record as a whole; `value`, NaN where there is none; `status`,

@@ -16,7 +16,7 @@ from hadaptive.paper.published import printed
 
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]  # one folder name of a record's path
 
-REFERENCE = "reference"  # folder of the results that came with the project
+REFERENCE = "reference"  # folder of the records that are bundled with the project
 RecordId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)*$")]
 
 
@@ -75,8 +75,8 @@ class TableSpec(_Model):
     scale: Part
     demonstration: bool = False
     about: str  # one line on the scale: data set, image size, epochs, training examples
-    reference: tuple[RecordId, ...] = ()  # those of its records that came with the project
-    only_reference: bool = False  # no other is made or read
+    reference: tuple[RecordId, ...] = ()  # those of its records that are reference records
+    not_run: tuple[RecordId, ...] = ()  # those that are neither run nor read (`reference: only`)
     published: Part | None = None  # the published table that it stands beside, where that has another name
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     heads: tuple[Head, ...] = ()  # columns that are not fixed
@@ -135,9 +135,11 @@ class FigureSpec(_Model):
     demonstration: bool = False
     about: str  # one line on what was measured
     reference: tuple[RecordId, ...] = ()
-    only_reference: bool = False
+    not_run: tuple[RecordId, ...] = ()
     records: tuple[RecordId, ...] = ()
     table: TableSpec | None = None
+    image: str = ""  # the photo that it is about, shown where nothing was measured
+    subject: tuple[float, float, float, float] | None = None  # a box on it, as parts of width and height
 
 
 class ClaimsSpec(_Model):
@@ -153,11 +155,11 @@ class ClaimsSpec(_Model):
     sweep: RecordId
     explained: tuple[RecordId, ...] = ()
     reference: tuple[RecordId, ...] = ()
-    only_reference: bool = False
+    not_run: tuple[RecordId, ...] = ()
 
 
 class MetricsSpec(_Model):
-    """What is written as metrics and curves: the cells of these tables, and the trainings behind them."""
+    """What is written as metrics and curves: the cells of these tables, and the trainings that they read."""
 
     scale: Part
     tables: dict[Part, TableSpec]
@@ -189,13 +191,13 @@ class BundleSpec(_Model):
 
     @cached_property
     def reference(self) -> frozenset[str]:
-        """Those of its records that came with the project."""
+        """Those of its records that are reference records."""
         return frozenset(each for part in self.parts for each in part.reference)
 
-    @property
-    def only_reference(self) -> bool:
-        """Whether no other record is made or read."""
-        return any(part.only_reference for part in self.parts)
+    @cached_property
+    def not_run(self) -> frozenset[str]:
+        """Those of its records that are neither run nor read."""
+        return frozenset(each for part in self.parts for each in part.not_run)
 
 
 AnySpec = TableSpec | FigureSpec | ClaimsSpec | BundleSpec
@@ -212,9 +214,8 @@ def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
 
 
 def record_path(spec: AnySpec, record_id: str, results_root: Path) -> Path:
-    """results_root/<scale>/<id>/record.json; below results_root/reference/ if it came with the project, or none else
-    is read."""
-    root = results_root / REFERENCE if spec.only_reference or record_id in spec.reference else results_root
+    """results_root/<scale>/<id>/record.json; below results_root/reference/ for a reference record, or one not run."""
+    root = results_root / REFERENCE if record_id in spec.reference or record_id in spec.not_run else results_root
     return root / spec.scale / record_id / "record.json"
 
 
@@ -240,10 +241,7 @@ def record_ids_needed(spec: AnySpec) -> list[str]:
 
 def records_needed(spec: AnySpec, results_root: Path = Path("results")) -> list[Path]:
     """The files of those records: the inputs of the rule that renders it."""
-    needed = record_ids_needed(spec)
-    if spec.only_reference:
-        needed = [each for each in needed if each in spec.reference]
-    return [record_path(spec, each, results_root) for each in needed]
+    return [record_path(spec, each, results_root) for each in record_ids_needed(spec) if each not in spec.not_run]
 
 
 def metrics_paths(spec: MetricsSpec, results_root: Path = Path("results")) -> dict[str, dict[tuple[str, str], Path]]:

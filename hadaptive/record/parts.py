@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from hadaptive.records import seal
 
-SEALED, EDITED, UNSEALED = "as written", "edited by hand", "without a checksum"
+SEALED, EDITED, UNSEALED = "unmodified", "edited by hand", "without a checksum"
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
 from hadaptive.errors import UserError, nearest
+from hadaptive.paper.spec import REFERENCE
+from hadaptive.record import Record, find
+from hadaptive.records import RECORD
 from hadaptive.run import Executed, Measure, Run
-from hadaptive.study.measures import measures
+from hadaptive.study.measures import MEASURES, inputs, measures
 from hadaptive.study.reference import usable
 from hadaptive.study.runs import trainings
 from hadaptive.study.selection import Selection
 
+NO_CUDA = "no CUDA device"  # status of a record
+
 
 class Experiments(Selection):
-    """The trainings and measures of a selection, by id, and which of their records came with the project."""
+    """The trainings and measures of a selection, by id, and which of them have a reference record."""
 
     @cached_property
     def runs(self) -> dict[str, Run]:
@@ -32,8 +38,28 @@ class Experiments(Selection):
 
     @cached_property
     def reference(self) -> frozenset[str]:
-        """Ids of those whose record came with the project and is used."""
+        """Ids of those whose reference record is used: what had no device to be measured on is run, if anything is."""
+        return self._usable if self.params.takes == "only" else self._usable - self.without_device
+
+    @cached_property
+    def without_device(self) -> frozenset[str]:
+        """Ids of those whose reference record says that there was no device to measure on."""
+        records = {each: find(Path("results", REFERENCE, self.scale, each, RECORD)) for each in self._usable}
+        return frozenset(
+            each for each, record in records.items() if isinstance(record, Record) and record.status == NO_CUDA
+        )
+
+    @cached_property
+    def _usable(self) -> frozenset[str]:
         return usable(self.params, self.executed)
+
+    @cached_property
+    def not_run(self) -> frozenset[str]:
+        """Ids of those without a reference record where nothing is run but what is counted in seconds, without data."""
+        if self.params.takes != "only":
+            return frozenset()
+        counted = {each.id for each in self.measures.values() if MEASURES[each.kind].counted and not inputs(each)}
+        return frozenset(each.id for each in self.executed) - self.reference - counted
 
     def find(self, run_id: str) -> Run:
         """Return the Run of that id. UserError with the nearest id for an unknown one."""

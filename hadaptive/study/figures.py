@@ -78,7 +78,8 @@ def _gradcam(experiments: Experiments, name: str, number: int) -> FigureSpec:
     measure = measures[number]
     credit = CREDITS.get(measure.settings["image"])
     photo = f"{measure.id.removeprefix('explain/')}{f' (photo: {credit})' if credit else ''}"
-    return _figure(experiments, name, f"{photo}; nets trained on {about(experiments)}", measure.id)
+    figure = _figure(experiments, name, f"{photo}; models trained on {about(experiments)}", measure.id)
+    return figure.model_copy(update={"image": measure.settings["image"], "subject": measure.settings["subject"]})
 
 
 def _search(selection: Selection) -> FigureSpec:

@@ -135,16 +135,17 @@ class Kind:
     gpu: bool = False  # measured on a GPU where there is one
     alone: bool = False  # nothing else runs beside it
     exported: bool = False  # of models exported to ONNX, ours by a module on which baselines do not depend
+    counted: bool = False  # exact counts, which need seconds and no data: measured even with `reference: only`
 
 
 MEASURES = {
-    "complexity": Kind("hadaptive.measure.record", _complexity, ModelMeasure, exported=True),
+    "complexity": Kind("hadaptive.measure.record", _complexity, ModelMeasure, exported=True, counted=True),
     "latency": Kind("hadaptive.measure.record", _latency, ModelMeasure, gpu=True, alone=True, exported=True),
     "kernels": Kind("hadaptive.measure.bench_kernels.paper", _kernels, NamedMeasure, gpu=True, alone=True),
     "explain": Kind("hadaptive.explain.record", _explain, NamedMeasure),
     "variance": Kind("hadaptive.measure.variance", _variance),
-    "structure": Kind("hadaptive.measure.structure", _structure, ModelMeasure),
-    "expansions": Kind("hadaptive.measure.expansions", _expansions),
+    "structure": Kind("hadaptive.measure.structure", _structure, ModelMeasure, counted=True),
+    "expansions": Kind("hadaptive.measure.expansions", _expansions, counted=True),
 }
 
 

@@ -1,4 +1,4 @@
-"""Records that came with the project, taken where they were made with the settings asked for. Imports no torch."""
+"""Reference records: used where they were made with the settings asked for. Imports no torch."""
 
 from __future__ import annotations
 

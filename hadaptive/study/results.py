@@ -27,11 +27,11 @@ def results(scale: str | None = None) -> pd.DataFrame:
 
 
 def table(study: Study, root: Path = Path("results")) -> pd.DataFrame:
-    """Return the metrics of every Run and measure of a study; one that was not run is a row that says so."""
-    only = study.params.takes == "only"
+    """The metrics of every Run and measure of a study; one that was not run is a row that says so."""
+    elsewhere = study.reference | study.not_run
     paths = {
-        run.id: (root / REFERENCE if only or run.id in study.reference else root) / study.scale / run.id / RECORD
-        for run in study.executed
+        each.id: (root / REFERENCE if each.id in elsewhere else root) / study.scale / each.id / RECORD
+        for each in study.executed
     }
     return tidy(paths, study.scale, study.reference)
 

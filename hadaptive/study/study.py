@@ -84,7 +84,7 @@ class Study(Experiments):
 
     @cached_property
     def manifests(self) -> list[str]:
-        """The manifest of every prepared data set on which a Run is trained; none where nothing is run."""
+        """The manifest of every prepared data set on which a Run is trained; none where nothing is trained."""
         if self.params.takes == "only":
             return []
         return sorted({f"data/prepared/{run.dataset}/manifest.json" for run in self.runs.values()})
@@ -115,20 +115,23 @@ class Study(Experiments):
         return [*records, *checkpoints, *exported, f"results/{self.scale}/curves.csv", *self.metric_files]
 
     def _with_reference(self, spec: Spec) -> Spec:
-        """Return the spec, told which of its records came with the project."""
-        only = self.params.takes == "only"
+        """The spec, told which of its records are reference records, and which are not run."""
         needed = record_ids_needed(spec)
-        came = tuple(path for path in needed if path in self.reference)
-        change: dict[str, object] = {"reference": came, "only_reference": only}
-        if (came or only) and needed and not isinstance(spec, ClaimsSpec):
-            change["about"] = f"{spec.about}; {_came(len(came), len(needed), only)}"
+        parts: dict[str, tuple[str, ...]] = {
+            "reference": tuple(each for each in needed if each in self.reference),
+            "not_run": tuple(each for each in needed if each in self.not_run),
+        }
+        change: dict[str, object] = {**parts}
+        if any(parts.values()) and not isinstance(spec, ClaimsSpec):
+            measured = [each for each in parts["reference"] if each not in self.without_device]
+            change["about"] = f"{spec.about}; {_reference_words(len(measured), len(needed), bool(parts['not_run']))}"
         if isinstance(spec, FigureSpec) and spec.table is not None:  # it is drawn from what that table reads
-            change["table"] = spec.table.model_copy(update={"reference": came, "only_reference": only})
+            change["table"] = spec.table.model_copy(update=parts)
         return spec.model_copy(update=change)
 
 
-def _came(came: int, needed: int, only: bool) -> str:
-    """Return how many of the records came with the project, in words."""
-    every = "all records" if needed > 1 else "its record"
-    which = every if came == needed else f"{came} of {needed} records"
-    return f"{which} came with the project{', the rest was not run' * (only and came < needed)}"
+def _reference_words(count: int, needed: int, some_not_run: bool) -> str:
+    """How many of the records are reference records, in words."""
+    if count == needed:
+        return "reference records" if needed > 1 else "reference record"
+    return f"{count} of {needed} records are reference records{', the rest was not run' * some_not_run}"

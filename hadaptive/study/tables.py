@@ -83,7 +83,7 @@ def table7(selection: Selection) -> TableSpec:
 
 
 def table9(experiments: Experiments) -> TableSpec:
-    """Table 9. How many layers there are its record says; no data stand behind it, so no scale makes it another."""
+    """Table 9. Its record says how many layers there are; it needs no data, so it is the same at each scale."""
     (measure,) = experiments.measures_of("structure")
     _, model, variant = measure.id.split("/")
     return TableSpec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tests.browser.conftest import EDITED
 from tests.paper.bundle.conftest import COMMIT, HOSTILE, Made
 
 RUN = "cifar100/hadaptive_net_s/dysoft/seed0"
+ROWS = (By.CSS_SELECTOR, "#table7 tbody tr")
+AXE = Path(__file__).resolve().parents[2] / "node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_a_click_shows_the_run_behind_a_cell(browser: Chrome, made: Made) -> Non
     for said in (
         value,
         RUN,
-        "Record as written",
+        "Record unmodified (checksum matches).",
         "Status\ndone",
         "Seed\n0",
         "3 min 12 s",
@@ -89,7 +92,7 @@ def test_a_click_shows_the_run_behind_a_cell(browser: Chrome, made: Made) -> Non
 def test_an_empty_cell_says_why(browser: Chrome) -> None:
     cell(browser, "table7", "Hadaptive-Net-S", 6).click()
     text = panel(browser).text
-    assert "empty\nnot part of scale demo" in text and "No record is behind it" in text
+    assert "empty\nnot part of scale demo" in text and "No record: nothing was to be run." in text
     assert "paper_tables/table7.tex" in text
 
 
@@ -148,7 +151,7 @@ def test_an_edit_by_hand_is_at_the_top_and_at_the_cell(browser: Chrome) -> None:
     assert "edited" in found.text
     found.click()
     said = panel(browser).find_element(By.CSS_SELECTOR, ".seal.edited").text
-    assert said == "Record edited by hand: what it says does not have the checksum it was written with."
+    assert said == "Record edited by hand (checksum does not match)."
 
 
 def test_a_link_opens_its_cell(browser: Chrome, address: str) -> None:
@@ -163,11 +166,13 @@ def test_a_figure_has_words_and_records(browser: Chrome) -> None:
     button = browser.find_element(By.CSS_SELECTOR, "#figure7 button")
     browser.execute_script("arguments[0].scrollIntoView()", button)
     button.click()
+    browser.execute_script("document.querySelector('#figure2 .numbers').open = true")
+    assert "Scale: demo" in browser.find_element(By.CSS_SELECTOR, "#figure2 .numbers").text
     assert "kernels/figure7" in panel(browser).text and "paper_tables/figure7.pdf" in panel(browser).text
     assert browser.execute_script("return [...document.images].every(i => i.naturalWidth > 0 && i.alt)")
 
 
-def test_a_phone_scrolls_tables_not_the_page(browser: Chrome) -> None:
+def test_a_phone_scrolls_tables_not_the_page(browser: Chrome, address: str) -> None:
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     wide, boxes = browser.execute_script(
@@ -177,6 +182,52 @@ def test_a_phone_scrolls_tables_not_the_page(browser: Chrome) -> None:
     assert wide == 390 and boxes == [True]
     browser.execute_script("document.querySelector('#table7 td[data-cell]').click()")
     assert panel(browser).rect["width"] == 390
+    browser.get("about:blank")
+    browser.get(address)
+    accuracy = browser.execute_script("return document.querySelector('#table7 th[data-key]').getBoundingClientRect()")
+    assert 0 < accuracy["left"] < accuracy["right"] <= 390, "accuracies are seen first"
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_no_accessibility_violation(browser: Chrome, colours: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (npm install --no-save axe-core)")
+    wanted = {"features": [{"name": "prefers-color-scheme", "value": colours}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+    cell(browser, "table7", "Hadaptive-Net-S", 5).click()
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("const done = arguments[0]; axe.run().then(done, (e) => done(String(e)))")
+    assert isinstance(found, dict), found
+    assert [(each["id"], each["help"], [n["target"] for n in each["nodes"]][:3]) for each in found["violations"]] == []
+
+
+def test_search_finds_cells_by_model_value_and_run(browser: Chrome, made: Made) -> None:
+    field = browser.find_element(By.CSS_SELECTOR, "#search input")
+    for words in ("table 7 hadaptive-net-s cifar-100", RUN.replace("/seed0", "") + " table 7"):
+        field.clear()
+        field.send_keys(words)
+        links = browser.find_elements(By.CSS_SELECTOR, "#found a")
+        (link,) = (each for each in links if "Table 7, Hadaptive-Net-S, Top-1 accuracy (%): CIFAR-100" in each.text)
+    link.click()
+    assert RUN in panel(browser).text
+    field.send_keys(" zzz")
+    assert browser.find_element(By.ID, "found").text == "No cell found"
+
+
+def test_a_head_sorts_by_what_is_shown(browser: Chrome) -> None:
+    (head,) = (h for h in browser.find_elements(By.CSS_SELECTOR, "#table7 th button") if h.text.startswith("Params"))
+
+    def column() -> list[float]:
+        texts = [line.find_elements(By.TAG_NAME, "td")[0].text for line in browser.find_elements(*ROWS)]
+        return [float(text) for text in texts if text != "—"]
+
+    printed = column()
+    browser.execute_script("arguments[0].click()", head)
+    assert column() == sorted(printed, reverse=True) != printed
+    browser.execute_script("arguments[0].click()", head)
+    assert column() == sorted(printed)
+    browser.execute_script("arguments[0].click()", head)
+    assert column() == printed
 
 
 def test_light_dark_and_print(browser: Chrome) -> None:

@@ -24,7 +24,7 @@ FAILURES = st.sampled_from(["diverged at epoch 3", "diverged at epoch 4", "out o
 def aggregated(results: list[float | Remark]) -> Cell:
     """The cell of a row and a column, from one result a seed."""
     rows = [
-        {"row": 0, "id": f"m/seed{n}", "seed": n, "checksum": "as written",
+        {"row": 0, "id": f"m/seed{n}", "seed": n, "checksum": "unmodified",
          "value": float("nan") if isinstance(result, Remark) else result,
          "status": result.text if isinstance(result, Remark) else "done"}
         for n, result in enumerate(results)

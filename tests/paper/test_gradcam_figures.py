@@ -74,8 +74,15 @@ def test_a_figure_is_its_record(write: Any, tmp_path: Path) -> None:
 def test_without_a_record_it_is_empty_and_says_why(records: tuple[str, ...], tmp_path: Path) -> None:
     drawn = draw(SPEC.model_copy(update={"records": records, "about": "one image"}), tmp_path)
     why = "not run" if records else "one image"
-    assert [text.get_text() for ax in drawn.figure.axes for text in ax.texts] == [f"not measured: {why}"]
+    assert not drawn.figure.axes and drawn.figure.texts[-1].get_text() == f"Not measured: {why}."
     assert f"not measured: {why}" in drawn.alt and drawn.rows == []
+
+
+def test_without_a_record_the_photo_is_shown_with_its_subject(tmp_path: Path) -> None:
+    spec = SPEC.model_copy(update={"image": "scikit-learn:flower.jpg", "subject": (0.2, 0.2, 0.8, 0.8)})
+    photo, words = draw(spec, tmp_path).figure.axes
+    assert len(photo.images) == 1 and len(photo.patches) == 2
+    assert "not run" in words.texts[0].get_text()
 
 
 @pytest.mark.parametrize(

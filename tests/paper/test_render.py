@@ -184,10 +184,15 @@ def test_compare_shows_measured_minus_published(make_spec: Spec, fill: Fill, tmp
     spec = make_spec()
     fill(spec, tmp_path / "results")
     render(spec, tmp_path / "results", tmp_path)
-    for label, line in read(tmp_path / "table7_compare.csv").items():
-        for key in ("params_m", "flops_m", "latency_cpu_ms", "cifar100_top1"):
+    lines = read(tmp_path / "table7_compare.csv")
+    base = [float(lines["MobileNetV3-S"][f"latency_cpu_ms{end}"]) for end in ("", "_published")]
+    assert "ratios to MobileNetV3-S" in (tmp_path / "table7_compare.md").read_text(), "other machines than the paper's"
+    for label, line in lines.items():
+        for key in ("params_m", "flops_m", "cifar100_top1"):
             expected = float(line[key]) - float(published("table7")[label][key])
             assert float(line[f"{key}_difference"]) == pytest.approx(expected, abs=1e-6)
+        ours, theirs = (float(line[f"latency_cpu_ms{end}"]) for end in ("", "_published"))
+        assert float(line["latency_cpu_ms_difference"]) == pytest.approx(ours / base[0] - theirs / base[1], abs=1e-6)
         assert line["imagenet1k_top1_difference"] == line["latency_gpu_ms_difference"] == ""
 
 
@@ -226,7 +231,7 @@ def test_errata_of_the_table_stand_beneath_compare(make_spec: Spec, tmp_path: Pa
     tex, md = ((tmp_path / f"table7_compare.{suffix}").read_text() for suffix in ("tex", "md"))
     assert all(latex(finding) in tex for finding in findings)
     assert md.count("\n- ") == len(findings)
-    assert "What the paper says" not in (tmp_path / "table7.tex").read_text()
+    assert "Discrepancies" not in (tmp_path / "table7.tex").read_text()
 
 
 def test_labels_and_reasons_are_escaped(make_spec: Spec, fill: Fill, write: Write, tmp_path: Path) -> None:
@@ -304,7 +309,12 @@ def test_compare_shows_means_and_onnx_runtime_s_gpu_latency_and_old_records_lack
     new, older = rows.index("StarNet-S1"), rows.index("StarNet-S2")
     cells = compared.cells
     assert (cells["latency_cpu_ms"][new].value, cells["latency_cpu_mean_ms"][new].value) == (5.0, 5.5)
-    assert [column.title for column in compared.columns if column.over == "CPU"] == ["paper", "here", "diff.", "mean"]
+    assert [column.title for column in compared.columns if column.over == "CPU"] == [
+        "paper",
+        "here",
+        "diff. of ratios",
+        "mean",
+    ]
     onnx, cpu = cells["latency_gpu_onnx_mean_ms"], cells["latency_cpu_mean_ms"]
     why = [cell.remark for cell in (onnx[new], onnx[older], cpu[older])]
     assert [each and each.text for each in why] == [

@@ -52,7 +52,7 @@ def test_every_number_of_every_committed_record_is_one_row(table: pd.DataFrame) 
         if record["status"] == "done":
             found = rows[rows["status"] == "done"].set_index("metric")["value"].to_dict()
             assert found == expected
-        assert set(rows["commit"]) == {record["environment"]["git_commit"]} and set(rows["checksum"]) == {"as written"}
+        assert set(rows["commit"]) == {record["environment"]["git_commit"]} and set(rows["checksum"]) == {"unmodified"}
     training = table.query("id == 'cifar100/hadaptive_net_s/dysoft/seed1'").iloc[0]
     named = ["scale", "task", "model", "variant", "seed"]
     assert training[named].tolist() == ["cpu", "cifar100", "hadaptive_net_s", "dysoft", 1]

@@ -117,7 +117,7 @@ def test_a_space_of_ones_own_has_a_table(tmp_path: Path, write: Write) -> None:
             write(tmp_path, a_record(run, lambda layer: "ach32_k3"))
     paths = render(given.tables["mine"], tmp_path, tmp_path)
     assert [path.name for path in paths] == ["mine.tex", "mine.md", "mine.csv"], "the paper has no such table"
-    assert r"6 ach32\_k3, 7 ach32\_k3" in (tmp_path / "mine.md").read_text()
+    assert "layer 6 ACH 32-3, layer 7 ACH 32-3" in (tmp_path / "mine.md").read_text()
     taken = Study(config.check({**values, "search": {"table7": values["search"]["table11"]}}))
     with pytest.raises(UserError, match=r"search\.table7: there is a table of that name already"):
         _ = taken.tables
@@ -170,6 +170,6 @@ def test_the_figure_shows_every_epoch(results: Path, tmp_path: Path) -> None:
     )
     assert len(lines) == 1 + 8 * candidates
     text = (tmp_path / "figure_search.txt").read_text()
-    assert "Demonstration" in text and "table3: at the end layer 3 ghost 100%" in text
+    assert "Demonstration" in text and "table3: at the end layer 3 Ghost 100%" in text
     render_figure(spec, tmp_path / "nothing", tmp_path)
     assert "not measured, not run" in (tmp_path / "figure_search.txt").read_text()

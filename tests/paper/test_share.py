@@ -85,7 +85,7 @@ def test_every_question_is_there_and_without_records_none_is_made_up() -> None:
         items = [item for part in checklist.sections(empty).values() for item in part]
         assert len(items) == count
         answered = " ".join(answer for _, answer in items if not isinstance(answer, Unanswered))
-        assert not re.search(r"\d+ (trainings|records|nets|checkpoints)", answered)
+        assert not re.search(r"\d+ (trainings|records|models|checkpoints)", answered)
     assert text(empty).count("*not answered*") > 12
 
 

@@ -163,7 +163,7 @@ def test_a_signal_to_snakemake_alone_ends_its_training_at_once_and_saved(fresh: 
         output = process.stdout.read()
         assert process.wait() == 1
     assert "Traceback" not in output
-    assert "which is saved; the same command goes on from there" in (fresh.folder / LOG).read_text()
+    assert "which is saved; run the same command again to resume" in (fresh.folder / LOG).read_text()
 
 
 def test_a_killed_run_goes_on_where_it_was(fresh: Project) -> None:

@@ -40,6 +40,7 @@ rule results:
 rule pdf:
     input:
         files.shown_files(study.tables, study.figures),
+        files.claims_files(),
     output:
         files.FOLDER / files.PDF,
     log:

@@ -1,6 +1,7 @@
 import atexit
 import shutil
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
@@ -8,6 +9,8 @@ from tempfile import mkdtemp
 from snakemake.utils import available_cpu_count, min_version
 
 min_version("9.18")
+
+STARTED = time.time()
 
 # `.venv/bin/snakemake` without an activated environment must still find this environment's python. A job that a signal
 # ends cannot say so; the function around `python` does, into the job's log, as the redirection of the rule holds for it.
@@ -82,6 +85,13 @@ def in_file(text):
 def named(job):
     """For example `train cifar100/starnet_s1/base/seed0`."""
     return " ".join([job.rule.name, "/".join(job.wildcards)])
+
+
+def asked():
+    """The tables and figures that the command makes, with those that are up to date."""
+    names = [name for job in workflow.dag.jobs for name in job.wildcards_dict.values()]
+    shown = {**study.tables, **study.figures}
+    return [shown[name] for name in dict.fromkeys(names) if name in shown]
 
 
 def verb(rule):

@@ -1,4 +1,4 @@
-# What `dvc metrics` and `dvc plots` read: the cells of every table, a file a row, and the curves of all Runs behind them.
+# What `dvc metrics` and `dvc plots` read: the cells of every table, a file a row, and the curves of their Runs.
 rule metrics:
     input:
         sorted({str(p) for spec in study.tables.values() for p in records_needed(spec)}),

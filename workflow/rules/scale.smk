@@ -10,6 +10,12 @@ def scale_stamp(wildcards):
         if workflow.dryrun and STAMP.exists():
             STAMP = Path(mkdtemp(prefix="hadaptive-"), "scale")
             atexit.register(shutil.rmtree, STAMP.parent, ignore_errors=True)
+        elif STAMP.exists() and Path(files.FOLDER, STAMP.read_text()).is_dir():
+            before = STAMP.read_text()
+            print(
+                f"{files.FOLDER}/ now shows scale {SCALE}; the files of scale {before} stay in {files.FOLDER / before}/",
+                file=sys.stderr,
+            )
         elif workflow.dryrun:
             # another path would count as another input where Snakemake's memory is there, as in a clone with DVC's
             atexit.register(STAMP.unlink, missing_ok=True)

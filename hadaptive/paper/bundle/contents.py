@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,23 +15,27 @@ from hadaptive.paper.bundle.provenance import evidence, places, shown
 from hadaptive.paper.bundle.runs import Pairs, Shared, lean, version_words
 from hadaptive.paper.bundle.tables import Table, table
 from hadaptive.paper.claims.statements import Judged, judge
-from hadaptive.paper.order import called, in_order
+from hadaptive.paper.order import called, in_order, subject
 from hadaptive.paper.published import Erratum, all_errata
 from hadaptive.paper.spec import BundleSpec, FigureSpec, record_ids_needed
 from hadaptive.record import EDITED, SEALED, UNSEALED
 
+ROWS = 500  # of a figure's numbers; more are in the CSV alone
+
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its picture as a data URI, or "" and the command that draws it."""
+    """A figure with its picture as a data URI and its numbers, or "" and the command that draws it."""
 
     name: str
     called: str
+    subject: str
     title: str
     alt: str
     picture: str
     records: list[int]
     command: str
+    numbers: list[list[str]]  # a head and rows
 
 
 @dataclass(frozen=True)
@@ -148,20 +153,25 @@ def gather(spec: BundleSpec, results_root: Path, out_dir: Path) -> Contents:
 
 def _figure(spec: FigureSpec, runs: Runs, out_dir: Path, made: bool) -> Figure:
     title, alt, picture = f"{called(spec.figure)}: not drawn at scale {spec.scale}", "", ""
+    numbers: list[list[str]] = []
     if made:
         title, alt = files.said(spec.figure, out_dir)
         png = (out_dir / f"{spec.figure}.png").read_bytes()
         picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        with (out_dir / f"{spec.figure}.csv").open(encoding="utf-8", newline="") as file:
+            numbers = list(csv.reader(file))[:ROWS]
     records = [runs.number(each)[0] for each in record_ids_needed(spec)]
     command = f"uv run snakemake --cores 8 paper_tables/{spec.figure}.pdf --config scale={spec.scale}"
     return Figure(
         spec.figure,
         called(spec.figure),
+        subject(spec.figure, title),
         title,
         alt,
         picture,
         records,
         command,
+        numbers if len(numbers) > 1 else [],
     )
 
 
@@ -169,7 +179,7 @@ def _data(shown: Table | Figure) -> dict[str, Any]:
     if isinstance(shown, Table):
         return shown.data
     cell = {"key": "all", "row": shown.called, "column": "", "records": shown.records, "command": 0}
-    return {"called": shown.called, "cells": [cell], "commands": [shown.command]}
+    return {"called": shown.called, "cells": [cell], "commands": [shown.command], "numbers": shown.numbers}
 
 
 def _kept(made: Sequence[Path], what: str, scale: str, left_out: list[str]) -> list[Path]:

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hadaptive.errors import UserError, nearest
-from hadaptive.paper.bundle.provenance import MEANS, Place, evidence, machine, make_again, place, shown
+from hadaptive.paper.bundle.provenance import MEANS, Place, evidence, machine, place, reproduce, shown
 from hadaptive.paper.order import called
 from hadaptive.paper.spec import TableSpec
 from hadaptive.paper.tables.frame import Frame
 from hadaptive.record import SEALED
 
 
-def told(tables: Mapping[str, TableSpec], table: str, row: str, column: str, results_root: Path) -> str:
-    """The value of a cell, its records and the command that makes it again.
+def cell_text(tables: Mapping[str, TableSpec], table: str, row: str, column: str, results_root: Path) -> str:
+    """The value of a cell, its records and the command that reproduces it.
 
-    `row` is a label or model/variant, `column` the name in the CSV; what is in the CSV alone can be asked for too.
-    UserError with the nearest name for an unknown table, row or column.
+    `row` is a label or model/variant, `column` one of the CSV, shown in the table or not. UserError for an unknown
+    table, row or column, with the nearest name.
     """
     if table not in tables:
         raise UserError(f"no table {table!r}.{nearest(table, list(tables))}")
@@ -27,7 +27,8 @@ def told(tables: Mapping[str, TableSpec], table: str, row: str, column: str, res
     if row not in rows:
         raise UserError(f"{called(table)} has no row {row!r}.{nearest(row, list(rows))}")
     if column not in columns:
-        raise UserError(f"{called(table)} has no column {column!r}.{nearest(column, list(columns))}")
+        shown_first = sorted((key for key in columns if key.startswith(column)), key=lambda key: not columns[key].shown)
+        raise UserError(f"{called(table)} has no column {column!r}.{nearest(column, shown_first[:1] or list(columns))}")
     return "\n".join(_lines(frame, place(frame, compared, columns[column], rows[row]), results_root))
 
 
@@ -56,14 +57,14 @@ def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
         yield ""
         yield f"{record_id}: {found.status}"
         yield f"  {found.path}"
-        if found.came:
-            yield "  came with the project"
+        if found.reference:
+            yield "  reference record"
         if column.metric:
             yield f"  metrics: {column.metric.format(variant=at.row.variant)}"
         if found.record:
             ran = found.record.environment
             yield f"  {machine(ran)}, commit {ran.git_commit}"
-        yield f"  {found.seal}" + ("" if found.seal == SEALED else f": {MEANS[found.seal]}")
+        yield f"  record {found.seal}" + ("" if found.seal == SEALED else f": {MEANS[found.seal]}")
     yield ""
-    yield "make it again:"
-    yield f"  {make_again(frame.spec, cell.records)}"
+    yield "reproduce this cell:"
+    yield f"  {reproduce(frame.spec, cell.records)}"

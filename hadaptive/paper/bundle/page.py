@@ -14,7 +14,6 @@ from markupsafe import Markup
 from hadaptive.paper import files
 from hadaptive.paper.bundle.contents import Contents, gather
 from hadaptive.paper.bundle.tables import Table
-from hadaptive.paper.claims.findings import VERDICTS
 from hadaptive.paper.claims.report import RULE
 from hadaptive.paper.order import called
 from hadaptive.paper.spec import BundleSpec
@@ -52,7 +51,6 @@ def html(contents: Contents) -> str:
             policy=f"{policy}; base-uri 'none'; form-action 'none'",
             style=Markup(style),  # the project's own text, as the next
             script=Markup(script),
-            verdicts={verdict: verdict.replace(" ", "-") for verdict in VERDICTS},  # -> class on the page
             rule=RULE,
             archive=files.ARCHIVE,
             pdf=files.PDF,
@@ -65,7 +63,7 @@ def _hash(text: str) -> str:
 
 
 def write(spec: BundleSpec, results_root: Path, out_dir: Path) -> tuple[Contents, list[Path]]:
-    """Write index.html, and bundle.zip with it, the tables, the figures, the claims and the records behind them."""
+    """Write index.html, and bundle.zip with it, the tables, the figures, the claims and their records."""
     contents = gather(spec, results_root, out_dir)
     page, archive = out_dir / files.PAGE, out_dir / files.ARCHIVE
     write_text(page, html(contents))

@@ -1,4 +1,4 @@
-"""Every table and figure of a scale in one PDF, set by LaTeX from the files in paper_tables."""
+"""One PDF of a scale, by LaTeX: what was measured, the claims, all tables and figures, discrepancies in the paper."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from markupsafe import Markup
 
 from hadaptive.errors import UserError
 from hadaptive.paper import files
+from hadaptive.paper.bundle.provenance import places, shown
+from hadaptive.paper.claims.statements import judge
 from hadaptive.paper.escape import latex
-from hadaptive.paper.order import called, in_order
-from hadaptive.paper.spec import BundleSpec
+from hadaptive.paper.order import called, in_order, subject
+from hadaptive.paper.published import all_errata
+from hadaptive.paper.spec import BundleSpec, record_ids_needed
+from hadaptive.paper.tables import frames_of
 from hadaptive.paper.tables.render import environment
 from hadaptive.records import atomic
 
@@ -26,13 +31,13 @@ NO_LATEX = (
 )
 
 
-def write(spec: BundleSpec, out_dir: Path) -> Path:
+def write(spec: BundleSpec, results_root: Path, out_dir: Path) -> Path:
     """Write paper.pdf. UserError without LaTeX, and where a file of another scale or none stands for a float."""
     if shutil.which("latexmk") is None:
         raise UserError(NO_LATEX)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "paper.tex").write_text(document(spec, out_dir, folder), encoding="utf-8")
+        (folder / "paper.tex").write_text(document(spec, results_root, out_dir, folder), encoding="utf-8")
         done = subprocess.run(
             ["latexmk", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
             cwd=folder,
@@ -49,7 +54,7 @@ def write(spec: BundleSpec, out_dir: Path) -> Path:
     return out_dir / files.PDF
 
 
-def document(spec: BundleSpec, out_dir: Path, folder: Path) -> str:
+def document(spec: BundleSpec, results_root: Path, out_dir: Path, folder: Path) -> str:
     """The document's LaTeX; the files it takes in are copied into `folder`, where no path can trouble LaTeX."""
     parts = []
     for name in in_order((*spec.tables, *spec.figures)):
@@ -64,10 +69,38 @@ def document(spec: BundleSpec, out_dir: Path, folder: Path) -> str:
             )
         for each in taken:
             shutil.copyfile(out_dir / each, folder / each)
-        title, alt = files.said(name, out_dir) if figure else ("", "")
+        title, alt = files.said(name, out_dir) if figure else (_title(spec, name, results_root), "")
         parts.append({"figure": figure, "files": [Markup(each) for each in taken], "called": called(name),
-                      "title": title, "alt": alt, "name": Markup(name.replace("_", "-"))})  # fmt: skip
-    return environment(latex, TEMPLATES).get_template("paper.tex.j2").render(spec=spec, parts=parts)
+                      "subject": subject(name, title), "alt": alt, "name": Markup(name.replace("_", "-"))})  # fmt: skip
+    measured, cells = _counts(spec, results_root)
+    claims = judge(spec.claims, results_root)
+    return (
+        environment(latex, TEMPLATES)
+        .get_template("paper.tex.j2")
+        .render(
+            spec=spec,
+            parts=parts,
+            measured=measured,
+            cells=cells,
+            claims=claims,
+            verdicts=Counter(each.verdict for each in claims),
+            errata=all_errata(),
+            records=len(record_ids_needed(spec)) - len(spec.not_run),
+            references=len(spec.reference),
+        )
+    )
+
+
+def _title(spec: BundleSpec, table: str, results_root: Path) -> str:
+    return frames_of(spec.tables[table], results_root)[0].title
+
+
+def _counts(spec: BundleSpec, results_root: Path) -> tuple[int, int]:
+    """How many cells of all tables are measured, and how many there are."""
+    cells = [
+        at.cell for table in spec.tables.values() for at in places(*shown(table, results_root)) if at.cell is not None
+    ]
+    return sum(cell.value is not None for cell in cells), len(cells)
 
 
 def _environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""From a cell to what is behind it: its records, whether they are as they were written, and how to make them again."""
+"""From a cell to its records: whether they are unmodified, and the command that reproduces the cell."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hadaptive.record import EDITED, SEALED, UNSEALED, Damaged, Record, find
 from hadaptive.record.parts import Environment
 from hadaptive.records import RECORD
 
-ABSENT = "absent"
+ABSENT = "not found"
 MEANS = {
-    SEALED: "what it says has the checksum it was written with",
-    EDITED: "what it says does not have the checksum it was written with",
-    UNSEALED: "written before records had checksums, or without one",
-    ABSENT: "there is no readable record",
+    SEALED: "checksum matches",
+    EDITED: "checksum does not match",
+    UNSEALED: "no checksum to compare with",
+    ABSENT: "no readable record",
 }
 
 LIBRARIES = {"pytorch": "PyTorch", "onednn": "oneDNN"}
@@ -31,7 +31,7 @@ class Evidence:
     """A record that a cell was made from, or was to be made from.
 
     `status` is the record's own, or why it cannot be used; `seal` a key of MEANS. `record` is None where there is none
-    that can be read. `came` says that it came with the project.
+    that can be read. `reference` says that it is a reference record.
     """
 
     id: str
@@ -39,21 +39,21 @@ class Evidence:
     status: str
     seal: str
     record: Record | None
-    came: bool = False
+    reference: bool = False
 
 
 def evidence(spec: AnySpec, record_id: str, results_root: Path = Path("results")) -> Evidence:
     """A record that a table, a figure or the bundle reads, with its seal checked. That of another scale is none."""
-    path, scale, came = record_path(spec, record_id, results_root), spec.scale, record_id in spec.reference
+    path, scale, reference = record_path(spec, record_id, results_root), spec.scale, record_id in spec.reference
     record = find(path)
     if isinstance(record, Damaged):
-        return Evidence(record_id, path, f"{record.reason}: {record.what}", ABSENT, None, came)
+        return Evidence(record_id, path, f"{record.reason}: {record.what}", ABSENT, None, reference)
     usable = read_record(path, record_id, scale, Record)
     status = usable.text if isinstance(usable, Remark) else "done"
     if not isinstance(record, Record):
-        return Evidence(record_id, path, status, ABSENT, None, came)
+        return Evidence(record_id, path, status, ABSENT, None, reference)
     same = (record.id, record.scale) == (record_id, scale)
-    return Evidence(record_id, path, status, record.seal, record if same else None, came)
+    return Evidence(record_id, path, status, record.seal, record if same else None, reference)
 
 
 def machine(environment: Environment) -> str | None:
@@ -106,17 +106,17 @@ def places(frame: Frame, compared: Frame | None) -> Iterator[Place]:
                 yield place(frame, compared, column, number)
 
 
-def make_again(spec: TableSpec, records: Sequence[str]) -> str:
-    """The command that makes a cell: its records where they are missing or out of date, then its table from them.
+def reproduce(spec: TableSpec, records: Sequence[str]) -> str:
+    """The command that reproduces a cell: its records where they are missing or out of date, then its table.
 
-    Without records (nothing could be run) it is the command for the table. Where the table shows records that came with
-    the project, or nothing else, they are made beside them: the table goes on showing those.
+    Without records (nothing could be run) it is the command for the table. Where the table shows reference records, new
+    ones are made beside them, and the table goes on showing the reference records.
     """
     snakemake = "uv run snakemake --cores 8"
     if not records:
         return f"{snakemake} paper_tables/{spec.table}.tex --config scale={spec.scale}"
     paths = " ".join(shlex.quote(f"results/{spec.scale}/{each}/{RECORD}") for each in records)
-    if spec.only_reference or any(each in spec.reference for each in records):
+    if any(each in spec.reference or each in spec.not_run for each in records):
         return f"{snakemake} {paths} --config scale={spec.scale} reference=never"
     return (
         f"{snakemake} {paths} --config scale={spec.scale} && uv run hadaptive render {spec.table} --scale {spec.scale}"

@@ -43,7 +43,7 @@ def lean(found: Evidence, held: Shared, environments: Shared) -> dict[str, Any]:
         "seal": found.seal,
         "means": MEANS[found.seal],
         "edited": found.seal == EDITED,
-        "facts": [*(facts(record) if record else []), *([("Origin", "came with the project")] if found.came else [])],
+        "facts": [*(facts(record) if record else []), *([("Origin", "reference record")] if found.reference else [])],
     }
     if record:
         metrics = flat(record.at("metrics"))

@@ -1,4 +1,4 @@
-"""A table for the page: as measured, as published and the difference, in one; and for each cell what is behind it."""
+"""A table for the page: as measured, as published and the difference, in one; and for each cell its records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hadaptive.paper.bundle.provenance import Place, make_again, place
+from hadaptive.paper.bundle.provenance import Place, place, reproduce
+from hadaptive.paper.order import subject
 from hadaptive.paper.tables.frame import BLANK, Column, Frame
 from hadaptive.paper.tables.view import Head, Panel, Shown, number, panels
 
@@ -15,7 +16,7 @@ Behind = Callable[[Place, Shown], tuple[int, bool]]  # a cell -> its number in t
 
 @dataclass(frozen=True)
 class Td:
-    """A cell: as measured, as published, the difference. `number` finds what is behind it; words have nothing."""
+    """A cell: as measured, as published, the difference. `number` finds its records; words have none."""
 
     shown: Shown
     paper: str = ""
@@ -27,12 +28,17 @@ class Td:
 
 @dataclass(frozen=True)
 class Th:
-    """A head over `width` columns and `height` lines."""
+    """A head over `width` columns and `height` lines.
+
+    `column` is the number of the column that it alone heads; `key` marks the column to see first on a phone.
+    """
 
     text: str
     mark: str = ""
     width: int = 1
     height: int = 1
+    column: int | None = None
+    key: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Table:
 
     name: str
     called: str
-    title: str
+    subject: str
     caption: str
     rows_are: str
     compared: bool
@@ -80,7 +86,7 @@ def table(
     def behind(at: Place, how: Shown) -> tuple[int, bool]:
         assert at.cell is not None
         found = [record(each) for each in at.cell.records]
-        command = commands.setdefault(make_again(frame.spec, at.cell.records), len(commands))
+        command = commands.setdefault(reproduce(frame.spec, at.cell.records), len(commands))
         cells.append(_data(at, how) | {"records": [n for n, _ in found], "command": command})
         return len(cells) - 1, any(edited for _, edited in found)
 
@@ -92,7 +98,7 @@ def table(
     return Table(
         name=name,
         called=called,
-        title=frame.title,
+        subject=subject(name, frame.title),
         caption=" ".join((*dict.fromkeys(sentences), f"{frame.spec.about[:1].upper()}{frame.spec.about[1:]}.")),
         rows_are=frame.rows_are,
         compared=compared is not None and any(c.role == "published" for c in compared.columns),
@@ -116,7 +122,10 @@ def _part(
             column, row = (columns[n], m) if frame.turned else (columns[m], n)
             tds.append(_td(shown, place(frame, compared, column, row), behind))
         lines.append(Tr(line.label, line.cite, line.mark, line.rule, tds))
-    heads = [[Th(head.text, head.mark) for head in panel.heads]] if frame.turned else _heads(panel.heads)
+    if frame.turned:
+        heads = [[Th(head.text, head.mark) for head in panel.heads]]
+    else:
+        heads = _heads(panel.heads, _key(frame, columns))
     return Part(panel.title, heads, lines, panel.footnotes, panel.notes)
 
 
@@ -130,23 +139,29 @@ def _td(shown: Shown, at: Place, behind: Behind) -> Td:
     return Td(shown, paper, difference, n, edited)
 
 
-def _heads(heads: list[Head]) -> list[list[Th]]:
+def _key(frame: Frame, columns: list[Column]) -> int | None:
+    """The first column of results, those whose best is bold, that has any; None where the table has none."""
+    results = [n for n, column in enumerate(columns) if column.best]
+    return next((n for n in results if any(cell.value is not None for cell in frame.cells[columns[n].key])), None)
+
+
+def _heads(heads: list[Head], key: int | None) -> list[list[Th]]:
     """One line of heads, or two where a title spans several."""
     if not any(head.column.over for head in heads):
-        return [[Th(head.column.name, head.mark) for head in heads]]
+        return [[Th(head.column.name, head.mark, column=n, key=n == key) for n, head in enumerate(heads)]]
     upper: list[Th] = []
     lower: list[Th] = []
     before = ""
-    for head in heads:
+    for n, head in enumerate(heads):
         over = head.column.over
         if not over:
-            upper.append(Th(head.column.name, head.mark, height=2))
+            upper.append(Th(head.column.name, head.mark, height=2, column=n, key=n == key))
         else:
             if over == before:
                 upper[-1] = Th(over, width=upper[-1].width + 1)
             else:
                 upper.append(Th(over))
-            lower.append(Th(head.column.name, head.mark))
+            lower.append(Th(head.column.name, head.mark, column=n, key=n == key))
         before = over
     return [upper, lower]
 

@@ -1,12 +1,16 @@
-"""Figure 1: accuracy against operations and against latency, from the cells of Table 7; hollow marks as published."""
+"""Figure 1: accuracy against operations and against latency, from Table 7's records; hollow marks as published.
+
+Measured models are drawn by seaborn from the tidy table of all seeds: means, and deviations as bars.
+"""
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,8 +19,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hadaptive.paper.cells import Cell
 from hadaptive.paper.figures import Drawn, style
-from hadaptive.paper.spec import FigureSpec, TableSpec
+from hadaptive.paper.spec import FigureSpec, TableSpec, record_ids
 from hadaptive.paper.tables import table7
+from hadaptive.paper.tables.frame import Records
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ACCURACY, FLOPS = "cifar100_top1", "flops_m"
 DEVICES = {"gpu": "GPU", "cpu": "CPU", "mobile": "mobile"}  # the first that was measured is shown
@@ -34,15 +42,11 @@ class Model:
     measured: Place | None
     published: Place | None
     why: str
+    top1: tuple[float, ...] = ()  # of every seed, where it was measured
 
     @property
     def family(self) -> str:
         return self.label.rpartition("-")[0] or self.label
-
-    @property
-    def short(self) -> str:
-        """What tells it from its family: "S", "1.0"."""
-        return self.label.rpartition("-")[2]
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,17 @@ class Panel:
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """Two panels; one band of accuracies, or two where measured and published ones lie apart."""
     assert spec.table is not None, "figure1 shows what a table shows"
-    cells = table7.frames(spec.table, results_root)[1].cells
+    cells, seeds = table7.frames(spec.table, results_root)[1].cells, _seeds(spec.table, results_root)
     device = next((d for d in DEVICES if any(cell.value for cell in cells[f"latency_{d}_ms"])), "cpu")
     panels = [
-        Panel(FLOPS, "FLOPs (M), as in Table 7", _models(spec.table, cells, FLOPS)),
+        Panel(FLOPS, "FLOPs (M), as in Table 7", _models(spec.table, cells, FLOPS, seeds)),
         Panel(f"latency_{device}_ms", f"{DEVICES[device]} latency (ms)",
-              _models(spec.table, cells, f"latency_{device}_ms")),
+              _models(spec.table, cells, f"latency_{device}_ms", seeds)),
     ]  # fmt: skip
     families = list(dict.fromkeys(model.family for model in sorted(panels[0].models, key=lambda model: not model.ours)))
     data = spec.table.source("cifar100").stand_in
     bands = _bands(panels, apart=data is not None)
-    made = style.figure(height_in=2.6 + 1.1 * len(bands))
+    made = style.figure(height_in=1.5 + 2.3 * len(bands))
     style.heading(made, spec)
     axes = made.subplots(len(bands), 2, sharey="row", squeeze=False)
     for ax in axes[1:, 0]:  # operations are the same on every machine, milliseconds are not
@@ -81,7 +85,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         axes[-1, column].set_xlabel(panel.title)
     for band, ax in zip(bands, axes[:, 0], strict=True):
         ax.set_ylabel(_said(band, data))
-    _legend(made, families, panels, data)
+    _legend(made, panels, data)
     for ax in axes.flat:  # names and their lines must not move what they name
         ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
     made.draw_without_rendering()
@@ -93,13 +97,27 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     return Drawn(made, title, _alt(spec, panels, data), _rows(panels))
 
 
-def _models(table: TableSpec, cells: dict[str, list[Cell]], column: str) -> list[Model]:
+def _seeds(table: TableSpec, results_root: Path) -> dict[str, tuple[float, ...]]:
+    """The accuracies of every seed, by the label of a row: `hadaptive.paper.results.tidy` of the table's records."""
+    results = Records(table, results_root).table
+    top1 = results[(results["metric"] == "top1_last") & results["value"].notna()].set_index("id")["value"]
+    found = {}
+    for row in table.rows:
+        ids = [] if table.why_not(row, "cifar100") else record_ids(table, row, "cifar100")
+        found[row.label] = tuple(float(top1[each]) for each in ids if each in top1)
+    return found
+
+
+def _models(
+    table: TableSpec, cells: dict[str, list[Cell]], column: str, seeds: dict[str, tuple[float, ...]]
+) -> list[Model]:
     found = []
     for n, row in enumerate(table.rows):
         both = [cells[key][n] for key in (column, ACCURACY)]
         printed = [cells[f"{key}_published"][n] for key in (column, ACCURACY)]
         reasons = [cell.remark.text for cell in both if cell.value is None and cell.remark]
-        found.append(Model(row.label, row.ours, _place(both), _place(printed), "; ".join(dict.fromkeys(reasons))))
+        measured, why = _place(both), "; ".join(dict.fromkeys(reasons))
+        found.append(Model(row.label, row.ours, measured, _place(printed), why, seeds[row.label] if measured else ()))
     return found
 
 
@@ -135,7 +153,9 @@ def _look(family: str, families: list[str]) -> tuple[str, str]:
 
 
 def _draw(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...]) -> None:
-    """A line and marks a family, filled where measured, hollow where published; ours over the others."""
+    """A line and marks for each family, filled where measured, hollow where published; ours over the others."""
+    import seaborn  # brings pandas: only where something is drawn
+
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (ax.xaxis, ax.yaxis):
@@ -144,32 +164,54 @@ def _draw(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...]) ->
     ax.margins(0.08, 0.12)
     ax.grid(color=style.EMPTY, linewidth=0.4)
     ax.set_axisbelow(True)
-    for family in families:
-        mine = [model for model in panel.models if model.family == family]
-        colour, mark = _look(family, families)
-        for way in band:
-            places = sorted(place for model in mine if (place := getattr(model, way)) is not None)
-            if places:
-                over = 2 * (way == "measured") + 4 * mine[0].ours
-                look: dict[str, Any] = {"linestyle": "-"} if way == "measured" else {"linestyle": ":"}
-                ax.plot(
-                    *zip(*places, strict=True),
-                    color=colour,
-                    marker=mark,
-                    markersize=MARK_PT + mine[0].ours,
-                    linewidth=LINE_PT * (1 + mine[0].ours),
-                    markerfacecolor=colour if way == "measured" else "white",
-                    markeredgewidth=0.7,
-                    markeredgecolor=colour,
-                    zorder=3 + over,
-                    **look,
-                )
+    looks = {family: _look(family, families) for family in families}
+    for way, ours in itertools.product(band, (False, True)):
+        results = _frame(panel, way, ours)
+        if not len(results):
+            continue
+        hollow: dict[str, Any] = {} if way == "measured" else {"markerfacecolor": "white"}
+        seaborn.lineplot(
+            results,
+            x="x",
+            y="top1",
+            hue="family",
+            style="family",
+            palette={family: colour for family, (colour, _) in looks.items()},
+            markers={family: mark for family, (_, mark) in looks.items()},
+            dashes=False,
+            errorbar="sd",
+            err_style="bars",
+            err_kws={"elinewidth": 0.7, "capsize": 1.5},
+            linestyle="-" if way == "measured" else ":",
+            linewidth=LINE_PT * (1 + ours),
+            markersize=MARK_PT + ours,
+            markeredgewidth=0.7,
+            markeredgecolor="auto",
+            zorder=3 + 2 * (way == "measured") + 4 * ours,
+            legend=False,
+            ax=ax,
+            **hollow,
+        )
+    ax.set(xlabel="", ylabel="")
     if not any(panel.places(way) for way in band):
         style.empty(ax, "nothing published, nothing run")
 
 
+def _frame(panel: Panel, way: str, ours: bool) -> pd.DataFrame:
+    """A row for each model and seed, or for each published model: family, x, top1."""
+    import pandas as pd
+
+    rows = [
+        (model.family, place[0], top1)
+        for model in panel.models
+        if model.ours is ours and (place := getattr(model, way)) is not None
+        for top1 in (model.top1 if way == "measured" else (place[1],))
+    ]
+    return pd.DataFrame(rows, columns=["family", "x", "top1"])
+
+
 def _name(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...], labelled: bool) -> None:
-    """Each model's short name beside its mark: the measured one where both stand on these axes."""
+    """Each model's name beside its mark: the measured one where both stand on these axes."""
     import textalloc  # only where there is something to name
 
     named = [(model, place) for model in panel.models if (place := _shown(model, band)) is not None]
@@ -186,7 +228,7 @@ def _name(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...], la
         ax,
         [x for _, (x, _) in named],
         [y for _, (_, y) in named],
-        [model.short for model, _ in named],
+        [model.label for model, _ in named],
         x_scatter=[x for x, _ in every],
         y_scatter=[y for _, y in every],
         textsize=style.SMALL,
@@ -197,8 +239,8 @@ def _name(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...], la
         linewidth=0.4,
         margin=0.012,
         min_distance=0.02,
-        max_distance=0.25,
-        nbr_candidates=400,
+        max_distance=0.35,
+        nbr_candidates=800,
         avoid_label_lines_overlap=True,
         zorder=10,
     )
@@ -208,15 +250,18 @@ def _shown(model: Model, band: tuple[str, ...]) -> Place | None:
     return next((place for way in band if (place := getattr(model, way)) is not None), None)
 
 
-def _legend(made: Figure, families: list[str], panels: list[Panel], data: str | None) -> None:
-    handles = []
-    for family in families:
-        colour, mark = _look(family, families)
-        handles.append(Line2D([], [], color=colour, marker=mark, markersize=MARK_PT, linewidth=LINE_PT, label=family))
+def _legend(made: Figure, panels: list[Panel], data: str | None) -> None:
+    several = any(len(model.top1) > 1 for panel in panels for model in panel.models)
+    named = {"measured": "measured" + ", mean and deviation over seeds" * several, "published": "published"}
+    handles = [
+        Line2D([], [], color=style.INK, marker="o", markersize=MARK_PT, linewidth=LINE_PT, label=label,
+               linestyle="-" if way == "measured" else ":", markerfacecolor=style.INK if way == "measured" else "white")
+        for way, label in named.items()
+    ]  # fmt: skip
     made.legend(
         handles=handles,
         loc="outside lower center",
-        ncols=min(4, len(families)),
+        ncols=2,
         frameon=False,
         fontsize=6.5,
         title="\n".join(textwrap.wrap(_key(panels, data), 120)),

@@ -1,4 +1,4 @@
-"""Figure 2: the adaptive cross-Hadamard module, as the record of a net's layers describes its first one.
+"""Figure 2: the adaptive cross-Hadamard module, as the record of a model's layers describes its first one.
 
 As many stripes as there are channels, as many squares as there are products. Which channels are chosen is made up.
 """
@@ -35,7 +35,7 @@ NAMES = {
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
-    """One panel; empty, with the reason, without a record or where the net has no such module."""
+    """One panel; empty, with the reason, without a record or where the model has no such module."""
     (record_id,) = spec.records
     record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, StructureRecord)
     made = style.figure(height_in=style.WIDTH_IN * HEIGHT / WIDTH)
@@ -48,7 +48,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         if isinstance(layer, BottleneckLayer) and isinstance(layer.expansion, AchExpansion)
     ]
     if not found:
-        why = record.text if isinstance(record, Remark) else "the net has no such module"
+        why = record.text if isinstance(record, Remark) else "the model has no such module"
         style.empty(ax, why)
         return Drawn(made, title, f"Empty: {why}. Scale {spec.scale}: {spec.about}.", [["part", "label"]])
     place, ach = found[0]

@@ -37,7 +37,9 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     rows = [["layer", "kind", "label", "channels", "pixels", "stage"]]
     if isinstance(record, Remark):
         style.empty(ax, record.text)
-        return Drawn(made, title.format("the net"), f"Empty: {record.text}. Scale {spec.scale}: {spec.about}.", rows)
+        return Drawn(
+            made, title.format("Hadaptive-Net"), f"Empty: {record.text}. Scale {spec.scale}: {spec.about}.", rows
+        )
     layers, image = record.metrics.layers, record.settings.image_size
     named = stages(layers)
     diagram.canvas(ax, WIDTH, HEIGHT)

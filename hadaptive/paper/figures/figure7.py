@@ -77,17 +77,17 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     finite = [abs(value) for p in panels for value in p.values[np.isfinite(p.values)]]
     limit = max(0.1, math.ceil(10 * max(finite)) / 10) if finite else 1.0
 
-    made = style.figure(height_in=2.75)
-    title = f"Figure 7{', ' + device if device else ''}, at scale {spec.scale}"
-    style.heading(made, spec, device)
-    axes = made.subplots(1, 2)
-    image = None
-    for ax, each, head in zip(axes, panels, titles, strict=True):
-        ax.set_title(head)
-        ax.set_xlabel("Spatial size (height = width)")
-        ax.set_ylabel(each.label)
-        image = _heatmap(ax, each, limit) or image
-    if image is not None:
+    title = f"Figure 7: runtime of the GPU algorithms{', ' + device if device else ''}, at scale {spec.scale}"
+    drawn = [(each, head) for each, head in zip(panels, titles, strict=True) if np.isfinite(each.values).any()]
+    if not drawn:
+        made = style.absent(spec, *dict.fromkeys(reason for each in panels for reason in each.reasons))
+    else:
+        made = style.figure(height_in=2.75)
+        style.heading(made, spec, device)
+        axes = made.subplots(1, len(drawn), squeeze=False)[0]
+        for ax, (each, head) in zip(axes, drawn, strict=True):
+            image = _heatmap(ax, each, limit)
+            ax.set(title=head, xlabel="Spatial size (height = width)", ylabel=each.label)
         bar = made.colorbar(image, ax=list(axes), fraction=0.05, aspect=24)
         bar.set_label("(A − B) / (A + B + ε)")  # noqa: RUF001
         bar.outline.set_visible(False)
@@ -98,25 +98,19 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
 
 
 def _heatmap(ax: Axes, each: Panel, limit: float) -> Any:
-    """The map, or an empty pair of axes that says why there is none; then None."""
+    """The map, with the least row at the bottom."""
+    import pandas as pd
+    import seaborn  # brings pandas: only where something is drawn
+
+    values = pd.DataFrame(each.values, index=each.rows, columns=each.sizes)
+    seaborn.heatmap(values, cmap=style.diverging(), vmin=-limit, vmax=limit, cbar=False, ax=ax)
+    ax.invert_yaxis()
     ax.set_box_aspect(1)
-    if not np.isfinite(each.values).any():
-        style.empty(ax, *each.reasons)
-        return None
-    image = ax.imshow(
-        np.ma.masked_invalid(each.values),
-        cmap=style.diverging(),
-        vmin=-limit,
-        vmax=limit,
-        origin="lower",
-        aspect="auto",
-    )
+    ax.set_facecolor(style.EMPTY)
     for axis, numbers in ((ax.xaxis, each.sizes), (ax.yaxis, each.rows)):
         places = _ticks(numbers)
-        axis.set_ticks(places, [str(numbers[place]) for place in places])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return image
+        axis.set_ticks([place + 0.5 for place in places], [str(numbers[place]) for place in places], rotation=0)
+    return ax.collections[0]
 
 
 def _ticks(numbers: list[int]) -> list[int]:

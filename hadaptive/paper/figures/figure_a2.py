@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -14,6 +14,9 @@ from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 from hadaptive.record.measures import Depth, Spread, VarianceRecord
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STATES = {"start": "(a) At the start, batch statistics", "trained": "(b) Trained, stored statistics"}
 LABELS = {"dysoft": "DySoft", "batchnorm": "Batch norm"}
 PARTS = {"products": "before", "normalised": "after"}
@@ -22,20 +25,22 @@ NUMBERS = ("median", "least", "greatest")
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
-    """Two panels: medians over channels as lines, least to greatest as bands; before the normaliser dashed."""
+    """A panel for each measured state: medians over channels as lines, least to greatest as bands (seaborn)."""
     (record_id,) = spec.records
     record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, VarianceRecord)
     layers: list[Depth] = [] if isinstance(record, Remark) else record.metrics.depth
     why = record.text if isinstance(record, Remark) else "Hadaptive-Net-S not trained in this run"
-    made = style.figure(height_in=2.6)
-    style.heading(made, spec)
-    axes = made.subplots(1, 2)
-    for ax, (state, title) in zip(axes, STATES.items(), strict=True):
-        ax.set_title(title)
-        ax.set_xlabel("ACH layer, from the input")
-        _panel(ax, [each for each in layers if each.state == state], why)
-    axes[0].set_ylabel("Variance over images and pixels")
-    if layers:
+    shown = {state: title for state, title in STATES.items() if any(each.state == state for each in layers)}
+    if not shown:
+        made = style.absent(spec, why)
+    else:
+        made = style.figure(height_in=2.6)
+        style.heading(made, spec, *(f"not measured: {title}" for state, title in STATES.items() if state not in shown))
+        axes = made.subplots(1, len(shown), squeeze=False)[0]
+        for ax, (state, title) in zip(axes, shown.items(), strict=True):
+            _panel(ax, [each for each in layers if each.state == state])
+            ax.set(title=title, xlabel="ACH layer, from the input", ylabel="")
+        axes[0].set_ylabel("Variance over images and pixels")
         lines = [
             Line2D([], [], color=style.COLOURS[n], marker=style.MARKS[n], markersize=2.5, label=text)
             for n, text in enumerate(LABELS.values())
@@ -67,23 +72,44 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _panel(ax: Axes, layers: list[Depth], why: str) -> None:
-    if not layers:
-        style.empty(ax, why)
-        return
+def _panel(ax: Axes, layers: list[Depth]) -> None:
+    import seaborn  # brings pandas: only where something is drawn
+
     ax.set_yscale("log")
+    medians = _medians(layers)
+    for part, (look, _) in zip(PARTS, LOOKS, strict=True):
+        seaborn.lineplot(
+            medians[medians["part"] == part],
+            x="layer",
+            y="variance",
+            hue="variant",
+            style="variant",
+            palette=dict(zip(LABELS, style.COLOURS, strict=False)),
+            markers=dict(zip(LABELS, style.MARKS, strict=False)),
+            dashes=False,
+            estimator=None,
+            linestyle=look,
+            markersize=2.5,
+            markeredgecolor="auto",
+            legend=False,
+            ax=ax,
+        )
+    for variant, colour in zip(LABELS, style.COLOURS, strict=False):
+        mine = [each for each in layers if each.variant == variant]
+        least, greatest = ([_or_gap(_spread(each, "normalised")[n]) for each in mine] for n in (1, 2))
+        ax.fill_between([each.layer for each in mine], least, greatest, color=colour, alpha=0.15, linewidth=0)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
-    for variant, colour, mark in zip(LABELS, style.COLOURS, style.MARKS, strict=False):
-        mine = [each for each in layers if each.variant == variant]
-        depth = [each.layer for each in mine]
-        for part, (look, _) in zip(PARTS, LOOKS, strict=True):
-            median, least, greatest = ([_or_gap(_spread(each, part)[n]) for each in mine] for n in range(3))
-            ax.plot(depth, median, look, color=colour, marker=mark, markersize=2.5)
-            if part == "normalised":
-                ax.fill_between(depth, least, greatest, color=colour, alpha=0.15, linewidth=0)
     ax.set_xticks(sorted({each.layer for each in layers}))
     ax.axhline(1, color=style.FAINT, linewidth=0.6, linestyle=":")
+
+
+def _medians(layers: list[Depth]) -> pd.DataFrame:
+    """The median variance of each layer, before and after normalisation, in long form."""
+    import pandas as pd
+
+    rows = [(each.variant, each.layer, part, _or_gap(_spread(each, part)[0])) for each in layers for part in PARTS]
+    return pd.DataFrame(rows, columns=["variant", "layer", "part", "variance"])
 
 
 def _or_gap(value: float | None) -> float:

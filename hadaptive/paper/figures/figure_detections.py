@@ -1,8 +1,7 @@
-"""Detections drawn on sample images (section 5.4): what the net found, and what there is."""
+"""Detections drawn on sample images (section 5.4): detections and ground truth."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,18 +27,13 @@ HEAD = ["image", "what", "class", "score", "x1", "y1", "x2", "y2"]
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     """A grid of sample images with boxes: objects dashed, detections in colour with class and score."""
     samples, why = _samples(spec, results_root)
-    rows = max(1, -(-len(samples) // COLUMNS))
-    made = style.figure(height_in=0.55 + 1.3 * rows)
-    marked = "Demonstration, not a result. " if spec.demonstration else ""
-    made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
     table = [HEAD]
     if not samples:
-        ax = made.subplots()
-        ax.set(xticks=[], yticks=[], facecolor="#F7F7F7")
-        ax.spines[:].set_visible(False)
-        said = f"not measured:\n{textwrap.fill(why, 50)}"
-        ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+        made = style.absent(spec, why)
     else:
+        rows = -(-len(samples) // COLUMNS)
+        made = style.figure(height_in=0.55 + 1.3 * rows)
+        style.heading(made, spec)
         axes = made.subplots(rows, COLUMNS, squeeze=False).flatten()
         for ax in axes:
             ax.axis("off")
@@ -140,7 +134,7 @@ def _box(box: list[float], colour: str, look: Any, width: float) -> Rectangle:
 def _alt(spec: FigureSpec, samples: list[Sample], why: str) -> str:
     """What the figure shows, in words, from the numbers in it."""
     said = [
-        f"Sample images of the test data with their annotated objects and what the net detects with a score of "
+        f"Sample images of the test data with their annotated objects and what the model detects with a score of "
         f"{LEAST_SCORE} or more, at least the best detection of each image."
     ]
     if not samples:

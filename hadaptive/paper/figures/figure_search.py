@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch
@@ -13,21 +13,24 @@ from matplotlib.patches import Patch
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
+from hadaptive.paper.tables.search import candidate_name
 from hadaptive.record.parts import Confidences
 from hadaptive.record.trainings import SearchRecord
-from hadaptive.space import Candidate, Space
+from hadaptive.space import Space
 
-WORDS = {"ghost": "Ghost", "ach": "ACH"}
 SHADES: dict[str, tuple[str, ...]] = {  # a hue an operator: which one wins is seen before which of its kind
-    "ghost": ("#0072B2", "#7FB9DB"), "ach": ("#D55E00", "#F2A65A", "#F9D9B0", "#8C3D00"), "blank": ("#DDDDDD",),
+    "ghost": ("#0072B2", "#7FB9DB"), "ach": ("#D55E00", "#E8A33D", "#8C3D00", "#C98B6B"), "blank": ("#999999",),
 }  # fmt: skip
-ROW_IN, MARGIN_IN = 1.15, 0.35
+ROW_IN, MARGIN_IN, LINE_IN = 1.15, 0.35, 0.2
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Curve = Mapping[str, Mapping[str, list[float]]]  # layer -> candidate -> percent by epoch
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
-    """A strip a space, in it a panel a layer: the shares of its candidates, stacked, by epoch; means over seeds."""
+    """A strip for each space, in it a panel for each layer: confidence by epoch, mean and deviation over seeds."""
     found: dict[str, list[SearchRecord]] = {}
     reasons: dict[str, str] = {}
     for record_id in spec.records:
@@ -39,25 +42,28 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         else:
             found.setdefault(name, []).append(record)
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    made = style.figure(height_in=MARGIN_IN + ROW_IN * max(1, len(found)))
-    title = f"{marked}Scale {spec.scale}: confidence of candidates (%) by epoch, layer by layer"
-    made.suptitle(title, fontsize=8, fontweight="bold" if marked else "normal")
-    strips = made.subfigures(max(1, len(found)), 1, squeeze=False)[:, 0]
+    measured = {name: records for name, records in found.items() if records}
+    missing = [f"{_title(name)} ({why})" for name, why in reasons.items() if name not in measured]
+    if measured:
+        made = style.figure(height_in=MARGIN_IN + ROW_IN * len(measured) + LINE_IN * bool(missing))
+        heading = f"{marked}Scale {spec.scale}: confidence of candidates (%) by epoch, layer by layer"
+        made.suptitle(heading, fontsize=8, fontweight="bold" if marked else "normal")
+        if missing:
+            made.supxlabel(f"Not measured: {', '.join(missing)}.", fontsize=7, color=style.FAINT)
+        strips = list(made.subfigures(len(measured), 1, squeeze=False)[:, 0])
+    else:
+        made, strips = style.absent(spec, *(missing or [spec.about])), []
     rows, said = [["space", "layer", "channels", "epoch", "candidate", "confidence", "seeds"]], []
+    said += [f"{name}: not measured, {why}." for name, why in reasons.items() if name not in measured]
     if not found:
-        _empty(strips[0], "", spec.about)
         said.append(f"Empty, not measured: {spec.about}.")
-    for strip, (name, records) in zip(strips, found.items(), strict=False):
-        if not records:
-            _empty(strip, name, reasons[name])
-            said.append(f"{name}: not measured, {reasons[name]}.")
-            continue
+    for strip, (name, records) in zip(strips, measured.items(), strict=True):
         space, curve = records[0].run.space, _curve(records)
-        _strip(strip, name, space, curve)
+        _strip(strip, name, space, records)
         rows += _numbers(name, space, curve, len(records))
-        said.append(f"{name}: at the end {_ends(curve)}.")
+        said.append(f"{name}: at the end {_ends(space, curve)}.")
     alt = (
-        f"{marked}Small panels, one a layer, of stacked shares over epochs. {' '.join(said)} Scale {spec.scale}: "
+        f"{marked}Small panels, one for each layer, of confidences over epochs. {' '.join(said)} Scale {spec.scale}: "
         f"{spec.about}."
     )
     return Drawn(made, f"Confidence over the epochs of the architecture search at scale {spec.scale}", alt, rows)
@@ -75,28 +81,48 @@ def _curve(records: list[SearchRecord]) -> Curve:
     }
 
 
-def _strip(strip: SubFigure, name: str, space: Space, curve: Curve) -> None:
-    colours = _colours(space)
-    axes = strip.subplots(1, len(curve), sharey=True, squeeze=False)[0]
-    for ax, (layer, rivals) in zip(axes, curve.items(), strict=True):
-        epochs = len(next(iter(rivals.values())))
-        edges = [n + 0.5 for n in range(epochs + 1)]
-        below = [0.0] * (epochs + 1)
-        for candidate in [each for each in colours if each in rivals]:
-            values = rivals[candidate]
-            above = [low + value for low, value in zip(below, [*values, values[-1]], strict=True)]
-            ax.fill_between(edges, below, above, step="post", color=colours[candidate], linewidth=0)
-            below = above
-        ax.set_xlim(edges[0], edges[-1])
-        ax.set_ylim(0, 100)
+def _frame(records: list[SearchRecord]) -> pd.DataFrame:
+    """The confidences of every seed in long form: seed, layer, candidate, epoch, confidence."""
+    import pandas as pd
+
+    rows = [
+        (record.run.seed, layer, candidate, number, value)
+        for record in records
+        for number, epoch in enumerate(record.curve, 1)
+        for layer, rivals in (epoch.confidence or {}).items()
+        for candidate, value in rivals.items()
+    ]
+    return pd.DataFrame(rows, columns=["seed", "layer", "candidate", "epoch", "confidence"])
+
+
+def _strip(strip: SubFigure, name: str, space: Space, records: list[SearchRecord]) -> None:
+    import seaborn  # brings pandas: only where something is drawn
+
+    frame, colours = _frame(records), _colours(space)
+    layers = sorted(frame["layer"].unique(), key=int)
+    axes = strip.subplots(1, len(layers), sharey=True, squeeze=False)[0]
+    last = int(frame["epoch"].max())
+    for ax, layer in zip(axes, layers, strict=True):
+        seaborn.lineplot(
+            frame[frame["layer"] == layer],
+            x="epoch",
+            y="confidence",
+            hue="candidate",
+            palette=colours,
+            errorbar="sd" if len(records) > 1 else None,
+            linewidth=0.9,
+            legend=False,
+            ax=ax,
+        )
+        ax.set(xlabel="", ylabel="", ylim=(0, 100), xlim=(1, max(2, last)))
         ax.set_title(layer, fontsize=6.5, pad=2)
-        ax.set_xticks([epochs], [str(epochs)], fontsize=5.5)
+        ax.set_xticks([last], [str(last)], fontsize=5.5)
         ax.tick_params(length=1.5, pad=1)
         ax.set_yticks([0, 50, 100])
         ax.tick_params(axis="y", labelsize=5.5)
         for side in ax.spines.values():
             side.set_linewidth(0.3)
-    handles = [Patch(color=colour, label=_label(space.candidates[each])) for each, colour in colours.items()]
+    handles = [Patch(color=colour, label=candidate_name(space, each)) for each, colour in colours.items()]
     strip.legend(
         handles=handles,
         loc="outside upper center",
@@ -116,11 +142,6 @@ def _title(name: str) -> str:
     return f"Space of Table {name.removeprefix('table')}" if name.startswith("table") else name
 
 
-def _label(candidate: Candidate) -> str:
-    word = WORDS.get(candidate.op, "")
-    return word if candidate.title in ("", word) else f"{word} {candidate.title}".strip()
-
-
 def _colours(space: Space) -> dict[str, str]:
     """A colour a candidate that is searched, in the space's order."""
     found: dict[str, str] = {}
@@ -133,15 +154,6 @@ def _colours(space: Space) -> dict[str, str]:
     return found
 
 
-def _empty(strip: SubFigure, name: str, why: str) -> None:
-    ax = strip.subplots()
-    ax.set_facecolor("#F7F7F7")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    head = f"{_title(name)}\n" if name else ""
-    ax.text(0.5, 0.5, f"{head}not measured: {why}", ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
-
-
 def _numbers(name: str, space: Space, curve: Curve, seeds: int) -> list[list[str]]:
     return [
         [name, layer, str(space.layers[int(layer)].out), str(n + 1), candidate, f"{value:.6g}", str(seeds)]
@@ -151,9 +163,12 @@ def _numbers(name: str, space: Space, curve: Curve, seeds: int) -> list[list[str
     ]
 
 
-def _ends(curve: Curve) -> str:
+def _ends(space: Space, curve: Curve) -> str:
     def first(rivals: Mapping[str, list[float]]) -> Any:
         return max(rivals.items(), key=lambda item: item[1][-1])
 
     best = {layer: first(rivals) for layer, rivals in curve.items()}
-    return ", ".join(f"layer {layer} {candidate} {values[-1]:.0f}%" for layer, (candidate, values) in best.items())
+    return ", ".join(
+        f"layer {layer} {candidate_name(space, candidate)} {values[-1]:.0f}%"
+        for layer, (candidate, values) in best.items()
+    )

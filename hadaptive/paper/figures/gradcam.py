@@ -1,4 +1,4 @@
-"""Figures 8 and 9: Grad-CAM through the layers of the net without and with ACH, on one image (appendix A.6).
+"""Figures 8 and 9: Grad-CAM through the layers of the model without and with ACH, on one image (appendix A.6).
 
 The maps come from the record; a map is stretched over the image bilinearly and has its own maximum as the brightest
 colour. Beneath it stands its `area`, as `hadaptive.explain.focus` defines it, and whether it
@@ -16,10 +16,13 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
+from hadaptive.errors import UserError
+from hadaptive.explain.image import open_image
 from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
@@ -34,9 +37,9 @@ NUMBERS = ("entropy", "area", "on_subject")
 
 
 def draw(spec: FigureSpec, results_root: Path) -> Drawn:
-    """A grid of overlays, layers by nets of the first seed; without a record one empty panel that says why."""
+    """A grid of overlays, layers by models of the first seed; without a record the photo and why there are none."""
     number = spec.figure.removeprefix("figure")
-    title = f"Figure {number} at scale {spec.scale}"
+    title = f"Figure {number}: Grad-CAM through the layers, at scale {spec.scale}"
     marked = "Demonstration, not a result. " if spec.demonstration else ""
     record: ExplainRecord | Remark = Remark.of(spec.about)
     for record_id in spec.records:
@@ -45,10 +48,8 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     if isinstance(record, Remark) or isinstance(shown, Remark):
         why = record if isinstance(record, Remark) else shown
         assert isinstance(why, Remark)
-        made = style.figure(height_in=1.2)
-        made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
-        _empty(made.subplots(), f"not measured: {why.text}")
-        return Drawn(made, title, f"{marked}Empty, not measured: {why.text}. Scale {spec.scale}: {spec.about}.", [])
+        alt = f"{marked}Grad-CAM maps were not measured: {why.text}. Scale {spec.scale}: {spec.about}."
+        return Drawn(_photo_alone(spec, why.text), title, alt, [])
     nets = _first_seed(record.metrics.nets)
     made = _grid(record, shown, nets)
     made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
@@ -145,12 +146,27 @@ def _key(ax: Axes) -> None:
     ax.text(1, 0.48, "max", ha="right", va="bottom", fontsize=7)
 
 
-def _empty(ax: Axes, said: str) -> None:
-    ax.set_facecolor("#F7F7F7")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    text = textwrap.fill(said, 90)
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=style.FAINT)
+def _photo_alone(spec: FigureSpec, why: str) -> Figure:
+    """The photo with the box around its subject, and why there are no maps; a line where there is no photo."""
+    try:
+        photo = open_image(spec.image) if spec.image else None
+    except UserError:
+        photo = None
+    if photo is None:
+        return style.absent(spec, why)
+    made = style.figure(height_in=1.5)
+    style.heading(made, spec)
+    ax, words = made.subplots(1, 2, width_ratios=[1, 3])
+    for each in (ax, words):
+        each.set_axis_off()
+    ax.set_box_aspect(photo.shape[0] / photo.shape[1])
+    _photo(ax, photo, list(spec.subject) if spec.subject else None)
+    ax.set(xlim=(0, 1), ylim=(1, 0), title="")
+    text = textwrap.fill(
+        f"Grad-CAM maps not measured: {why}. The box is the subject on which a model should focus.", 60
+    )
+    words.text(0, 0.5, text, ha="left", va="center", color=style.FAINT)
+    return made
 
 
 def _area(layer: ExplainedLayer) -> str:
@@ -181,7 +197,7 @@ def _alt(nets: list[ExplainedNet]) -> str:
     layers = nets[0].layers
     arrows = ", ".join(str(layer.layer) for layer in layers if layer.downsamples)
     said = [
-        f"A photo, and over it the Grad-CAM maps of {len(layers)} layers of each of {len(nets)} nets, brighter where "
+        f"A photo, and over it the Grad-CAM maps of {len(layers)} layers of each of {len(nets)} models, brighter where "
         f"the layer speaks for the predicted class; layers {arrows} downsample."
     ]
     for net in nets:

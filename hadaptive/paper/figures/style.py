@@ -65,6 +65,15 @@ def heading(made: Figure, spec: FigureSpec, *more: str) -> None:
     made.suptitle(f"{marked}{said}", fontsize=8, fontweight="bold" if marked else "normal")
 
 
+def absent(spec: FigureSpec, *why: str) -> Figure:
+    """A figure of one line, of which nothing was measured: the reasons."""
+    reasons = textwrap.wrap(f"Not measured: {'; '.join(why)}.", 110)
+    made = figure(height_in=0.3 + 0.16 * len(reasons))
+    heading(made, spec)
+    made.text(0.5, 0.02, "\n".join(reasons), ha="center", va="bottom", color=FAINT)
+    return made
+
+
 def empty(ax: Axes, *why: str) -> None:
     """Axes on which nothing was measured: no ticks, and the reasons."""
     ax.set_facecolor(PAPER)

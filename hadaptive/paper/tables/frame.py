@@ -6,6 +6,7 @@ reads this module and needs no pandas.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -47,6 +48,7 @@ class Column:
     shown: bool = True  # else in the CSV only
     left: bool = False  # words set from the left
     panel: int = 0  # number of the sub-table that shows it
+    relative_to: str = ""  # measured on another machine than the paper's: compared as ratios to the row of this label
 
     @property
     def name(self) -> str:
@@ -206,23 +208,29 @@ def _compared(frame: Frame, table: str, split: bool) -> Frame:
         theirs = replace(
             ours, key=f"{column.key}_published", title="paper", role="published", spread=False, arrow=False
         )
-        difference = replace(theirs, key=f"{column.key}_difference", title="diff.", role="difference")
+        title = "diff. of ratios" if column.relative_to else "diff."
+        difference = replace(theirs, key=f"{column.key}_difference", title=title, role="difference")
         columns += [theirs, ours, difference]
         mine = cells[ours.key]
         cells[theirs.key] = [
             Cell(value, printed=text) if text else BLANK if cell is BLANK else Cell.empty("not published")
             for text, value, cell in zip(texts[name], numbers[name], mine, strict=True)
         ]
-        gaps = pd.Series([cell.value for cell in mine], dtype=float) - numbers[name]
+        values, printed_values = pd.Series([cell.value for cell in mine], dtype=float), numbers[name]
+        if column.relative_to:
+            base = pd.Series([row.label == column.relative_to for row in frame.spec.rows])
+            values, printed_values = (each / each[base].max() for each in (values, printed_values))
+        gaps = values - printed_values
         stand_in = frame.spec.source(column.source).stand_in is not None
         cells[difference.key] = [
-            _difference(gap, cell, printed, stand_in)
+            _difference(gap, cell, printed, stand_in, column.relative_to)
             for gap, cell, printed in zip(gaps, mine, cells[theirs.key], strict=True)
         ]
     return replace(
         frame,
         stem=f"{frame.stem}_compare",
         title=f"{frame.title} Paper: as published; here: as measured; diff.: here minus paper.",
+        notes=(*frame.notes, *_ratio_notes(columns)),
         parts=tuple(spans),
         turned=False,
         columns=tuple(columns),
@@ -231,17 +239,26 @@ def _compared(frame: Frame, table: str, split: bool) -> Frame:
     )
 
 
+def _ratio_notes(columns: Sequence[Column]) -> Iterator[Note]:
+    """That latencies of different machines are compared as ratios, for each source that has some."""
+    differences = [column for column in columns if column.relative_to and column.role == "difference"]
+    for source, label in dict.fromkeys((column.source, column.relative_to) for column in differences):
+        yield Note(source, f"Other machines than the paper's: diff. is that of the ratios to {label}.")
+
+
 def combined(cell: Cell, *of: Cell) -> Cell:
     """A cell computed from others: it was made from their records."""
     records = tuple(dict.fromkeys(each for one in of for each in one.records))
     return replace(cell, records=records, edited=any(one.edited for one in of))
 
 
-def _difference(gap: float, ours: Cell, theirs: Cell, stand_in: bool) -> Cell:
+def _difference(gap: float, ours: Cell, theirs: Cell, stand_in: bool, relative_to: str) -> Cell:
     if BLANK in (ours, theirs):
         return BLANK
     if ours.value is None or theirs.value is None:
         return Cell(remark=ours.remark if ours.value is None else theirs.remark)
     if stand_in:
         return Cell.empty("no difference: not the same data")
+    if math.isnan(gap):
+        return Cell.empty(f"no ratio: no latency of {relative_to}")
     return Cell(gap, edited=ours.edited)

@@ -40,7 +40,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     )
     _, *compared = beside(frame, split=layout.split)
     if "latency" in spec.sources:
-        compared = [replace(each, notes=(*said, Note("latency", TITAN))) for each in compared]
+        compared = [replace(each, notes=(*each.notes, Note("latency", TITAN))) for each in compared]
     return [frame, *compared]
 
 

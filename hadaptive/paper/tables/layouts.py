@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hadaptive.paper.cells import Cell, Remark
 from hadaptive.paper.spec import Row
-from hadaptive.paper.tables.frame import Column, combined
+from hadaptive.paper.tables.frame import BLANK, Column, combined
 
 Derived = Callable[[dict[str, list[Cell]]], list[Cell]]
 
@@ -139,7 +139,7 @@ def _pairs(replaced: str, *models: tuple[str, str], v1: tuple[str, ...] = ()) ->
 
 def _drop(cells: dict[str, list[Cell]]) -> list[Cell]:
     """Accuracy of the first row minus that of each other."""
-    first, found = cells["top1"][0], [Cell.empty("the design that the others are compared with")]
+    first, found = cells["top1"][0], [BLANK]  # the design that the others are compared with
     for cell in cells["top1"][1:]:
         if first.value is None or cell.value is None:
             remark = cell.remark if cell.value is None else Remark.of("the first design was not run")
@@ -265,7 +265,7 @@ LAYOUTS: dict[str, Layout] = {
             Column("mnli10_commonest", "", "mnli", "commonest_class", shown=False),
         ),
         rows_are="Feed-forward layer",
-        notes=("Channels and parameters: of the nets that were trained. FFN: BERT's own, four times as wide inside; "
+        notes=("Channels and parameters: of the models as trained. FFN: BERT's own, four times as wide inside; "
                "two thirds: two thirds of that, at 768 channels the 2048 that the paper prints for its FFN (BERT-base "
                "has 3072). Both stand beside the paper's one FFN.",),
     ),
@@ -314,8 +314,10 @@ LAYOUTS: dict[str, Layout] = {
         rows=_v1_nets(),
         columns=(
             *_counts(),
-            Column("latency_onnx_ms", "ONNX Runtime, CPU", "latency", "cpu.median_ms", over="Latency (ms)"),
-            Column("latency_cuda_ms", "CUDA", "latency", "gpu.median_ms", over="Latency (ms)"),
+            Column("latency_onnx_ms", "ONNX Runtime, CPU", "latency", "cpu.median_ms", over="Latency (ms)",
+                   relative_to="MobileNetV3-S"),
+            Column("latency_cuda_ms", "CUDA", "latency", "gpu.median_ms", over="Latency (ms)",
+                   relative_to="MobileNetV3-S"),
             *_top1("cifar100_top1", over="CIFAR-100"),
             Column("cifar100_top5", "Top-5", "cifar100", "top5_last", unit="%", over="CIFAR-100", spread=True),
             *_top1("imagenet1k_top1", source="imagenet1k", over="ImageNet-1k"),

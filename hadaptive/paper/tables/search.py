@@ -1,4 +1,4 @@
-"""Tables 3, 10, 11 and 12, the confidences of the architecture search, and the nets that it finds."""
+"""Tables 3, 10, 11 and 12, the confidences of the architecture search, and the architectures it finds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from hadaptive.paper.tables import notes
 from hadaptive.paper.tables.frame import BLANK, Column, Frame, Note, Records, beside
 from hadaptive.record.trainings import SearchRecord
 from hadaptive.search.genotype import agreement, by_chance, chosen, mean
+from hadaptive.space import Space
 
 SOURCE = "search"
 DIGITS = {"table3": 2}  # the others are printed as integers
+OPERATORS = {"ghost": "Ghost", "ach": "ACH"}
 PUBLISHED = ("table3", "table10", "table11", "table12")
 
 
@@ -92,11 +94,11 @@ def _open(spec: TableSpec) -> bool:
 
 
 def stability(found: dict[str, SearchRecord]) -> str:
-    """How far seeds agree, in a sentence, and which net they find together."""
+    """How far seeds agree, in a sentence, and which architecture they find together."""
     each = list(found.values())
     space = each[0].run.space
     names = chosen(space, mean([record.confidence for record in each]))
-    said = ", ".join(f"{n} {names[n]}" for n in space.searched())
+    said = ", ".join(f"layer {n} {candidate_name(space, names[n])}" for n in space.searched())
     if len(each) < 2:
         return f"One seed: how stable the choice is cannot be determined. Chosen: {said}."
     choices = [record.chosen for record in each]
@@ -119,8 +121,14 @@ def _found_columns() -> tuple[Column, ...]:
     )
 
 
+def candidate_name(space: Space, name: str) -> str:
+    """A candidate as the table's head names it, with its operator: "ACH 16-3"; without a title by its own name."""
+    word, title = OPERATORS.get(space.candidates[name].op, ""), space.candidates[name].title
+    return name if not title else word if title == word else f"{word} {title}".strip()
+
+
 def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
-    """The nets that the searches find, trained like any other, beside the published Hadaptive-Net-S."""
+    """The architectures that the searches find, trained like any other model, beside the published Hadaptive-Net-S."""
     records, columns = Records(spec, results_root), _found_columns()
     cells = records.cells([column for column in columns if column.key != "agreement"])
     cells["agreement"] = [_agreement(records, n) for n in range(len(spec.rows))]
@@ -130,18 +138,18 @@ def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         *notes.accuracy(records, "cifar100", cells["top1"]),
         Note(
             SOURCE,
-            "In the search: top-1 of the preferred net with the search's own weights. Seeds agree: how often "
+            "In the search: top-1 of the preferred path with the search's own weights. Seeds agree: how often "
             "two seeds choose the same candidate.",
         ),
     ]
     frame = Frame(
         stem=spec.table,
         spec=spec,
-        title="Nets that the architecture search finds, beside the published one.",
+        title="Architectures that the search finds, beside the published one.",
         columns=columns,
         cells=cells,
         notes=tuple(said),
-        rows_are="Net",
+        rows_are="Model",
     )
     return beside(frame, split=False)
 

@@ -14,7 +14,7 @@ LATENCIES = {"latency": "eager", "latency_graph": "graph"}
 
 
 def _columns() -> Iterator[Column]:
-    yield Column("latency_ms", "Latency", "table4", "{variant}.eager.median_ms", unit="ms")
+    yield Column("latency_ms", "Latency", "table4", "{variant}.eager.median_ms", unit="ms", relative_to="Native")
     yield Column("latency_graph_ms", "CUDA graph", "table4", "{variant}.graph.median_ms", unit="ms")
     yield Column("launches", "Launches", "table4", "{variant}.launches", digits=0)
     for key, part in LATENCIES.items():
@@ -49,7 +49,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     return [
         frame,
         *(
-            replace(each, notes=(*frame.notes, theirs))
+            replace(each, notes=(*each.notes, theirs))
             for each in beside(frame, split=False, also=["latency_mean_ms"])[1:]
         ),
     ]

@@ -26,7 +26,7 @@ COLUMNS = (
 CONVENTION = (
     "Params and MACs are those of the whole detector as trained: backbone, extra layers, head; MACs are "
     "multiply-accumulates of convolutions and linear layers, norms and activations count nothing. mIoU is the mean IoU "
-    "of the detections that COCO's evaluator matches to an object at 0.5. All nets start from random weights."
+    "of the detections that COCO's evaluator matches to an object at 0.5. All models start from random weights."
 )
 
 

@@ -28,7 +28,9 @@ def _table7_columns() -> Iterator[Column]:
         yield Column(f"{key}_m", "", "complexity", metric, 1e-6, shown=False)
     for device, title in DEVICES.items():
         key = f"latency_{device}"
-        yield Column(f"{key}_ms", title, "latency", f"{device}.median_ms", over="Latency (ms)")
+        yield Column(
+            f"{key}_ms", title, "latency", f"{device}.median_ms", over="Latency (ms)", relative_to="MobileNetV3-S"
+        )
         if device == "gpu":
             for number in ("mean", "median"):
                 yield Column(f"{key}_onnx_{number}_ms", "", "latency", f"gpu_onnx.{number}_ms", shown=False)
@@ -70,7 +72,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
             replace(
                 each,
                 columns=tuple(_beside(column) for column in each.columns),
-                notes=(*frame.notes, *notes.latency(records, ("gpu_onnx",))),
+                notes=(*each.notes, *notes.latency(records, ("gpu_onnx",))),
             )
             for each in compared
         ),
@@ -88,7 +90,7 @@ def _table7_notes(records: Records, cells: dict[str, list[Cell]]) -> Iterator[No
     yield from notes.counted(records, "inference form")
     yield from notes.latency(records, DEVICES)
     if any(cell.value is not None for cell in cells["latency_cpu_plain_ms"]):
-        form = "Nets with ACH run on the CPU in the fastest equivalent form of standard operators known here"
+        form = "Models with ACH run on the CPU in the fastest equivalent form of standard operators known here"
         yield Note("latency", f"{form}; the plain export is in the CSV.")
     for task in TASKS:
         yield from notes.accuracy(records, task, cells[f"{task}_top1"])

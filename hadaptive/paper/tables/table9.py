@@ -9,7 +9,7 @@ from pathlib import Path
 from hadaptive.paper.cells import BY_HAND, Cell, Remark
 from hadaptive.paper.published import errata, published
 from hadaptive.paper.spec import Row, TableSpec
-from hadaptive.paper.tables.frame import Column, Frame, Note, Records
+from hadaptive.paper.tables.frame import BLANK, Column, Frame, Note, Records
 from hadaptive.record.measures import AchExpansion, BottleneckLayer, ConvolutionLayer, HeadLayer, Layer, StructureRecord
 
 SOURCE = "structure"
@@ -72,7 +72,7 @@ def _layers(net: Row, record: StructureRecord) -> tuple[list[Row], dict[str, lis
         column.key: [
             Cell(getattr(layer, column.metric) * column.factor, n=1, records=(record.id,), edited=record.edited)
             if hasattr(layer, column.metric)
-            else Cell.empty("not expanded")
+            else BLANK  # a layer that expands nothing
             for layer in layers
         ]
         for column in _COUNTS

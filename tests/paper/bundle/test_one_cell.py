@@ -1,4 +1,4 @@
-"""`hadaptive cell`: the value, what is behind it, the command; unknown names get the nearest."""
+"""`hadaptive cell`: value, records, command; unknown names get the nearest."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import pytest
 
 from hadaptive.errors import UserError
-from hadaptive.paper.bundle.one_cell import told
+from hadaptive.paper.bundle.one_cell import cell_text
 from tests.paper.bundle.conftest import Made
 
 
 def say(made: Made, *words: str) -> str:
     table, row, column = words
-    return told(made.spec.tables, table, row, column, made.results)
+    return cell_text(made.spec.tables, table, row, column, made.results)
 
 
 def test_a_measured_cell(made: Made) -> None:
@@ -28,7 +28,7 @@ def test_a_measured_cell(made: Made) -> None:
         f"{run}: done",
         "metrics: top1_last",
         "(PyTorch AVX2, oneDNN AVX512_CORE), commit",
-        "as written",
+        "record unmodified",
         "uv run snakemake ",
     ):
         assert words in said, words
@@ -53,6 +53,7 @@ def test_an_empty_cell_and_one_of_the_csv_alone(made: Made) -> None:
         (("tabel7", "Hadaptive-Net-S", "params_m"), "no table 'tabel7'. Did you mean 'table7'?"),
         (("table7", "Hadaptive-Net-X", "params_m"), "no row 'Hadaptive-Net-X'. Did you mean 'Hadaptive-Net-"),
         (("table7", "Hadaptive-Net-S", "params"), "no column 'params'. Did you mean 'params_m'?"),
+        (("table7", "Hadaptive-Net-S", "cifar100"), "no column 'cifar100'. Did you mean 'cifar100_top1'?"),
         (("table7", "Hadaptive-Net-S", "zzz"), "no column 'zzz'. Known: "),
     ],
 )

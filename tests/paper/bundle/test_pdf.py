@@ -25,17 +25,17 @@ def copy(made: Made, tmp_path: Path) -> Made:
 def test_without_latex_a_clear_message(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match=r"latexmk is not installed, so there is no paper\.pdf"):
-        pdf.write(made.spec, made.out)
+        pdf.write(made.spec, made.results, made.out)
 
 
 def test_what_another_scale_made_is_refused(copy: Made, tmp_path: Path) -> None:
     (copy.out / "figure7.txt").write_text("Figure 7\n\nOf yesterday.\n\nScale: cpu\n")
     with pytest.raises(UserError, match="Figure 7 was not made at scale demo; run `snakemake"):
-        pdf.document(copy.spec, copy.out, tmp_path)
+        pdf.document(copy.spec, copy.results, copy.out, tmp_path)
 
 
 def test_every_float_is_in_the_document_in_order(copy: Made, tmp_path: Path) -> None:
-    text = pdf.document(copy.spec, copy.out, tmp_path)
+    text = pdf.document(copy.spec, copy.results, copy.out, tmp_path)
     places = [text.index(f"{{{name}}}") for name in ("table2.tex", "table2_compare.tex", "figure3.pdf", "table5.tex")]
     assert places == sorted(places)
     taken = {path.name for path in tmp_path.iterdir() if path.is_file()}
@@ -45,9 +45,9 @@ def test_every_float_is_in_the_document_in_order(copy: Made, tmp_path: Path) -> 
 
 @pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed (latexmk, texlive-latex-extra)")
 def test_it_compiles(copy: Made) -> None:
-    path = pdf.write(copy.spec, copy.out)
+    path = pdf.write(copy.spec, copy.results, copy.out)
     assert path.name == "paper.pdf" and path.read_bytes().startswith(b"%PDF")
     (copy.out / "table2.tex").write_text(r"\nosuchmacro")
     with pytest.raises(UserError, match=r"LaTeX stopped: ! Undefined control sequence.*nosuchmacro"):
-        pdf.write(copy.spec, copy.out)
+        pdf.write(copy.spec, copy.results, copy.out)
     assert path.read_bytes().startswith(b"%PDF"), "the one before stays"

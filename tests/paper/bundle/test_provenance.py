@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hadaptive.paper.bundle.provenance import ABSENT, EDITED, SEALED, UNSEALED, evidence, make_again, places, shown
+from hadaptive.paper.bundle.provenance import ABSENT, EDITED, SEALED, UNSEALED, evidence, places, reproduce, shown
 from hadaptive.paper.order import PAPER, called, in_order
 from hadaptive.paper.spec import FigureSpec
 from hadaptive.paper.tables.frame import Frame
@@ -64,12 +64,12 @@ def test_what_a_record_is(tmp_path: Path) -> None:
     assert evidence(SPEC, "latency/a/base", tmp_path).record is None
 
 
-def test_a_record_that_came_with_the_project(tmp_path: Path) -> None:
+def test_a_reference_record(tmp_path: Path) -> None:
     put_sealed(tmp_path / "reference", RECORD)
     assert evidence(SPEC, "latency/a/base", tmp_path).seal == ABSENT
     spec = SPEC.model_copy(update={"reference": ("latency/a/base",)})
     found = evidence(spec, "latency/a/base", tmp_path)
-    assert found.came and found.seal == SEALED and found.path.parts[-6:-4] == ("reference", "demo")
+    assert found.reference and found.seal == SEALED and found.path.parts[-6:-4] == ("reference", "demo")
 
 
 def frame(made: Made, name: str) -> tuple[Frame, Frame]:
@@ -97,20 +97,20 @@ def test_a_cell_s_records_are_those_it_was_read_from(made: Made) -> None:
 
 
 def test_a_cell_computed_from_others_has_the_records_of_all(made: Made) -> None:
-    at = [at for at in places(*frame(made, "v1_table1")) if at.column.key == "accuracy_drop"][1]
+    at = next(at for at in places(*frame(made, "v1_table1")) if at.column.key == "accuracy_drop")
     stem = "cifar100/mobilenetv3_small_100/repl_v1"
     assert at.cell is not None and at.cell.records == (f"{stem}/seed0", f"{stem}_unnormalised/seed0")
 
 
 def test_the_command_names_records_or_else_the_table(made: Made) -> None:
     spec = made.spec.tables["table7"]
-    assert make_again(spec, ["a/b", "c"]) == (
+    assert reproduce(spec, ["a/b", "c"]) == (
         "uv run snakemake --cores 8 results/demo/a/b/record.json results/demo/c/record.json --config scale=demo "
         "&& uv run hadaptive render table7 --scale demo"
     )
-    came = spec.model_copy(update={"reference": ("a/b",)})
-    assert make_again(came, ["a/b"]).endswith("results/demo/a/b/record.json --config scale=demo reference=never")
-    assert make_again(spec, []) == "uv run snakemake --cores 8 paper_tables/table7.tex --config scale=demo"
+    reference = spec.model_copy(update={"reference": ("a/b",)})
+    assert reproduce(reference, ["a/b"]).endswith("results/demo/a/b/record.json --config scale=demo reference=never")
+    assert reproduce(spec, []) == "uv run snakemake --cores 8 paper_tables/table7.tex --config scale=demo"
 
 
 def test_the_paper_s_order() -> None:

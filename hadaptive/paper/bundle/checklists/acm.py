@@ -17,7 +17,7 @@ def sections(facts: Facts) -> dict[str, list[tuple[str, Answer]]]:
             ("Algorithm", "adaptive cross-Hadamard products (ACH) and Hadaptive-Net: `hadaptive/nn/`, `kernels/`"),
             ("Program", f"the `hadaptive` package; {answers.commits(facts)}"),
             ("Compilation", "none to install; Triton compiles the GPU kernels when they first run"),
-            ("Transformations", "ONNX export of every net (`hadaptive/measure/export.py`)"),
+            ("Transformations", "ONNX export of every model (`hadaptive/measure/export.py`)"),
             ("Binary", Unanswered("there is none", "not applicable")),
             ("Model", _models(facts)),
             ("Data set", answers.data(facts)),
@@ -47,7 +47,7 @@ def _models(facts: Facts) -> Answer:
     if not facts.trainings:
         return answers.NO_TRAININGS
     names = {(record.run.model, record.run.variant) for record in facts.trainings}
-    return f"{len(names)} nets and variants, their recipes in the records: " + ", ".join(
+    return f"{len(names)} models and variants, their recipes in the records: " + ", ".join(
         sorted({model for model, _ in names})
     )
 

@@ -128,7 +128,7 @@ def complexity(facts: Facts) -> Answer:
     for key, unit in (("parameters", "parameters"), ("macs", "multiply-accumulates")):
         values = sorted(getattr(metrics, key) / 1e6 for metrics in found)
         parts.append(f"{values[0]:.2f} to {values[-1]:.2f} M {unit}")
-    return f"counted for {len(found)} nets: {', '.join(parts)} (conventions: `hadaptive/measure/complexity.py`)"
+    return f"counted for {len(found)} models: {', '.join(parts)} (conventions: `hadaptive/measure/complexity.py`)"
 
 
 def commits(facts: Facts) -> str:

@@ -1,6 +1,6 @@
 "use strict";
-// The page works without this: tables, switch, claims. This adds the way from a cell to what is behind it. Text from
-// records only ever becomes text of the document, never markup.
+// The page works without this: tables, switch, claims. This adds the panel with a cell's records, search and
+// sorting. Text from records only ever becomes text of the document, never markup.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const panel = document.getElementById("panel"), body = document.getElementById("panel-body");
@@ -96,7 +96,7 @@
 
   function record(entry) {
     const made = [make("h3", entry.id)];
-    made.push(make("p", `Record ${entry.seal}: ${entry.means}.`, { class: entry.edited ? "seal edited" : "seal" }));
+    made.push(make("p", `Record ${entry.seal} (${entry.means}).`, { class: entry.edited ? "seal edited" : "seal" }));
     made.push(pairs([["Status", entry.status], ...entry.facts]));
     if (entry.plots && entry.plots.length) made.push(make("div", "", { class: "plots" }, ...entry.plots.map((each) => plot(each, data.held[entry.epochs]))));
     if (entry.recipe !== undefined) {
@@ -111,7 +111,7 @@
 
   function show(float, number, origin) {
     const held = data.floats[float], cell = held.cells[number];
-    title.textContent = cell.column ? `${held.called}: ${cell.row}, ${cell.column}` : `${held.called}: what is behind it`;
+    title.textContent = cell.column ? `${held.called}: ${cell.row}, ${cell.column}` : `${held.called}: sources`;
     body.replaceChildren();
     if (cell.column) {
       body.append(make("p", cell.value === undefined ? "empty" : cell.shown, { class: "big", id: "panel-value" }));
@@ -119,8 +119,8 @@
       const list = [["value", "Exactly"], ["std", "Deviation"], ["n", "Seeds"], ["metric", "Metric"], ["paper", "Published"], ["difference", "Difference"]];
       body.append(pairs(list.filter(([key]) => cell[key] !== undefined).map(([key, name]) => [name, cell[key]])));
     }
-    body.append(make("h4", cell.column ? "Make this cell again" : "Make it again"), ...command(held.commands[cell.command]));
-    if (!cell.records.length) body.append(make("p", cell.column ? "No record is behind it: nothing was to be run." : "No record is behind it: nothing is measured.", { class: "seal" }));
+    body.append(make("h3", cell.column ? "Reproduce this cell" : "Reproduce this figure", { class: "label" }), ...command(held.commands[cell.command]));
+    if (!cell.records.length) body.append(make("p", cell.column ? "No record: nothing was to be run." : "No record: nothing is measured.", { class: "seal" }));
     for (const n of cell.records) body.append(...record(data.records[n]));
     mark(origin);
     if (!panel.open) panel.show();
@@ -143,6 +143,10 @@
     mark(null);
     if (back) back.focus();
     history.replaceState(null, "", location.pathname + location.search);
+  }
+
+  function place(float, number) {
+    return document.querySelector(`[data-float="${float}"] [data-cell="${number}"], [data-float="${float}"][data-cell="${number}"]`);
   }
 
   function open(target) {
@@ -187,6 +191,72 @@
     said.textContent = `All tables: ${button.dataset.all}`;
   });
 
+  // search: every word must occur in a cell's table, row, column, value or records
+  const index = Object.entries(data.floats).flatMap(([float, held]) => held.cells.map((cell, number) => {
+    const words = [held.called, cell.row, cell.column, cell.shown, cell.value, ...cell.records.map((n) => data.records[n].id)];
+    return { float, number, cell, text: words.filter(Boolean).join(" ").toLowerCase() };
+  }));
+  const search = document.getElementById("search"), found = document.getElementById("found"), MOST = 30;
+  search.hidden = false;
+  search.querySelector("input").addEventListener("input", (event) => {
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const hits = words.length ? index.filter((each) => words.every((word) => each.text.includes(word))) : [];
+    found.hidden = !words.length;
+    found.replaceChildren(...hits.slice(0, MOST).map(({ float, number, cell }) => {
+      const name = [data.floats[float].called, cell.row, cell.column].filter(Boolean).join(", ");
+      const link = make("a", `${name}: ${cell.value === undefined ? "empty" : cell.shown}`, { href: `#${float}/${encodeURI(cell.key)}` });
+      link.addEventListener("click", (click) => {
+        click.preventDefault();
+        const target = place(float, number);
+        if (target) { target.scrollIntoView({ block: "center" }); open(target); }
+      });
+      return make("li", "", {}, link);
+    }));
+    const more = hits.length - MOST;
+    if (more > 0) found.append(make("li", `and ${more} more`));
+    if (words.length && !hits.length) found.append(make("li", "No cell found"));
+    said.textContent = words.length ? `${hits.length} cells found` : "";
+  });
+
+  // sorting: first by falling value, then by rising value, then as printed; what is shown counts
+  for (const table of document.querySelectorAll("table[data-float]")) {
+    const body = table.tBodies[0], printed = [...body.rows];
+    for (const head of table.querySelectorAll("th[data-column]")) {
+      const button = make("button", "", { type: "button", class: "sort" }, ...head.childNodes);
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const before = head.getAttribute("aria-sort"), order = before === "descending" ? "ascending" : before ? null : "descending";
+        for (const other of table.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
+        if (order) head.setAttribute("aria-sort", order);
+        body.classList.toggle("sorted", Boolean(order));
+        const at = Number(head.dataset.column) + 1, sign = order === "ascending" ? 1 : -1;
+        const number = (row) => parseFloat(row.cells[at].innerText.replace("\u2212", "-").replace("<", ""));
+        const compare = (a, b) => {
+          const [x, y] = [number(a), number(b)];
+          if (isNaN(x) && isNaN(y)) return sign * a.cells[at].innerText.localeCompare(b.cells[at].innerText);
+          return isNaN(x) ? 1 : isNaN(y) ? -1 : sign * (x - y);
+        };
+        body.append(...(order ? [...printed].sort(compare) : printed));
+      });
+    }
+  }
+
+  // a phone sees the accuracies first
+  if (matchMedia("(max-width: 40rem)").matches) for (const head of document.querySelectorAll("th[data-key]")) {
+    const box = head.closest(".scroll"), names = box.querySelector("th");
+    box.scrollLeft = head.offsetLeft - names.offsetWidth;
+  }
+
+  for (const details of document.querySelectorAll("[data-numbers]")) {
+    details.hidden = false;
+    details.addEventListener("toggle", () => {
+      const [head, ...rows] = data.floats[details.dataset.numbers].numbers;
+      const table = make("table", "", {}, make("thead", "", {}, make("tr", "", {}, ...head.map((name) => make("th", name, { scope: "col" })))),
+        make("tbody", "", {}, ...rows.map((row) => make("tr", "", {}, ...row.map((value) => make("td", value))))));
+      details.append(make("div", "", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers" }, table));
+    }, { once: true });
+  }
+
   const theme = document.getElementById("theme"), root = document.documentElement;
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   const label = () => { theme.textContent = dark() ? "Light" : "Dark"; theme.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`); };
@@ -203,8 +273,7 @@
   const linked = () => { try { return decodeURI(location.hash.slice(1)); } catch { return ""; } };
   const [float, ...rest] = linked().split("/"), key = rest.join("/"); // a link to a cell
   if (key && Object.hasOwn(data.floats, float)) {
-    const number = data.floats[float].cells.findIndex((cell) => cell.key === key);
-    const cell = document.querySelector(`[data-float="${float}"] [data-cell="${number}"], [data-float="${float}"][data-cell="${number}"]`);
+    const cell = place(float, data.floats[float].cells.findIndex((cell) => cell.key === key));
     if (cell) { cell.scrollIntoView({ block: "center" }); open(cell); }
   }
 })();
