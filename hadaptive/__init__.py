@@ -8,11 +8,19 @@ from typing import Any
 # Loaded on first use: the workflow imports this package at every start and needs neither torch nor pandas for it.
 _EXPORTS = {
     "AdaptiveCrossHadamard": "hadaptive.nn.ach",
+    "Record": "hadaptive.api",
+    "Run": "hadaptive.api",
+    "Study": "hadaptive.api",
+    "claims": "hadaptive.api",
     "create_model": "hadaptive.nn.zoo",
+    "load_study": "hadaptive.api",
+    "read_record": "hadaptive.api",
     "results": "hadaptive.study.results",
     "retrofit": "hadaptive.nn.retrofit",
+    "table": "hadaptive.api",
+    "train_run": "hadaptive.api",
 }
-__all__ = ["AdaptiveCrossHadamard", "create_model", "results", "retrofit"]
+__all__ = sorted(_EXPORTS)
 
 
 def __getattr__(name: str) -> Any:

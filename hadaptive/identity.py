@@ -16,8 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Plumbing that cannot change a result: naming, writing and reporting it.
 # The recipe a Run follows is among its settings, so the classes that hold them need not be here as well.
-PLUMBING = {
-    f"hadaptive.{name}" for name in ("devices", "errors", "identity", "recipes", "record", "records", "run", "units")
+PLUMBING = {"hadaptive"} | {
+    f"hadaptive.{name}"
+    for name in ("devices", "errors", "identity", "recipes", "record", "records", "run", "tracking", "units")
 }
 PLUMBING |= {f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")}
 

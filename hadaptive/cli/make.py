@@ -56,39 +56,23 @@ def _data(a: argparse.Namespace) -> None:
 
 
 def _train(a: argparse.Namespace) -> None:
-    from hadaptive.devices import claimed, threads
+    from hadaptive.devices import claimed
 
     if a.gpus > 1 and "LOCAL_RANK" not in os.environ:
         with claimed(a.gpus, inherit=True):  # torchrun takes this process's place, its locks and its signals
             launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={a.gpus}", "-m", "hadaptive"]
             os.execv(sys.executable, [sys.executable, *launch, *sys.argv[1:]])
-    from hadaptive.identity import code_id
-    from hadaptive.search.found import NothingFound, settled
-    from hadaptive.study.runs import trainer_code
+    from hadaptive.api import train_run
     from hadaptive.tasks import TASKS
 
     if a.run.startswith("{"):
         run = TASKS[json.loads(a.run)["task"]].run.model_validate_json(a.run)
     else:
         run = study(a).find(a.run)
-    data, work, task = prepared(run.dataset), Path("work", run.scale, run.id), TASKS[run.task]
-    code, skip = code_id(*trainer_code(run)), None
-    try:
-        run = run.model_copy(update={"options": settled(run.options, run.scale)})
-    except NothingFound as error:
-        skip = str(error)
-    with claimed() if not a.device else contextlib.nullcontext(a.device) as device:
-        train = import_module(task.trainer).train  # torch may look for GPUs only now that one is claimed
-        from hadaptive.train import ranks
-        from hadaptive.train.work import once
-
-        with ranks.process_group(device):
-            record = once(
-                train, run, data, run.folder, work, device=device, threads=a.threads or threads(), code=code, skip=skip
-            )
-            first = ranks.is_main_process()
+    prepared(run.dataset)
+    record, task = train_run(run, device=a.device, threads=a.threads), TASKS[run.task]
     reached = record.at("metrics", task.metric)
-    if first:
+    if os.environ.get("RANK", "0") == "0":  # of several processes under torchrun the first
         print(f"{run.id}: {record.status}" + ("" if reached is None else f", {task.label} {reached:.2f} at the end"))
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from hadaptive import tracking
 from hadaptive.errors import Preempted, UserError
 from hadaptive.train import ranks
 from hadaptive.train.micro_batches import Loss as Loss
@@ -129,6 +130,7 @@ def fit(
             else:
                 state.finish_epoch({"epoch": epoch, **trained, **tested}, _since(started, progress), schedule.select)
                 progress, history = state.new_epoch(), state.history
+                tracking.epochs(history.curve)
                 with bar.external_write_mode() if ranks.is_main_process() else nullcontext():
                     left_s = history.wall_s / epoch * (schedule.epochs - epoch)
                     if ranks.is_main_process():
