@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from hadaptive.cli import bench, bundle, make, offline, plan, settle, share, show
+from hadaptive.cli import bench, bundle, make, offline, plan, publish, settle, share, show
 from hadaptive.errors import Preempted, UserError
 
 DISK = {
@@ -42,6 +42,11 @@ def main(words: list[str] | None = None) -> int:
         sys.stdout.flush()
     except UserError as error:
         return _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "hadaptive").partition(".")[0] in ("hadaptive", "kernels"):
+            raise
+        remedy = "install the pipeline: pip install 'hadaptive[pipeline,detect,text]'"
+        return _fail(f"the package {error.name} is not installed; {remedy}")
     except BrokenPipeError:  # `hadaptive runs | head` has read enough; Python must not flush the rest at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
@@ -78,6 +83,6 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--threads", type=int, default=threads, help="CPU threads (default: %(default)s)")
         return added
 
-    for family in (make, show, bundle, share, plan, settle, bench, offline):
+    for family in (make, show, bundle, share, publish, plan, settle, bench, offline):
         family.add(verb)
     return parser

@@ -251,9 +251,9 @@ default_cfgs = generate_default_cfgs({f"{name}.untrained": _cfg(name) for name i
 
 
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> HadaptiveNet:
-    if pretrained:
+    if pretrained and not options.get("pretrained_cfg"):  # of a folder or a repository that has weights
         raise ValueError(f"{name} has no pretrained weights; call it with pretrained=False and train it")
-    return build_model_with_cfg(HadaptiveNet, name, False, rows=NETS[name], name=name, **options)
+    return build_model_with_cfg(HadaptiveNet, name, pretrained, rows=NETS[name], name=name, **options)
 
 
 @register_model

@@ -18,13 +18,21 @@ from hadaptive.paper.spec import (
     record_ids_needed,
     records_needed,
 )
+from hadaptive.records import PUBLISHED, PUBLISHED_FILES
 from hadaptive.study.captions import about
 from hadaptive.study.experiments import Experiments
 from hadaptive.study.figures import figures
 from hadaptive.study.tables import tables
-from hadaptive.tasks import TASKS
+from hadaptive.tasks import CLASSIFICATION, TASKS
 
-MADE = {*files.ENDINGS, *files.FIGURE_ENDINGS, "json", "pt", "onnx"}  # how names of files end that rules make
+MADE = {
+    *files.ENDINGS,
+    *files.FIGURE_ENDINGS,
+    "json",
+    "pt",
+    "onnx",
+    "safetensors",
+}  # how names of files end that rules make
 Spec = TypeVar("Spec", TableSpec, FigureSpec, ClaimsSpec)
 
 
@@ -90,6 +98,12 @@ class Study(Experiments):
         return sorted({f"data/prepared/{run.dataset}/manifest.json" for run in self.runs.values()})
 
     @property
+    def published(self) -> list[str]:
+        """The files of every image classifier for timm and the Hugging Face Hub, made on request."""
+        classifiers = [run for run in self.runs.values() if TASKS[run.task] is CLASSIFICATION]
+        return [f"{run.folder}/{PUBLISHED}/{name}" for run in classifiers for name in PUBLISHED_FILES]
+
+    @property
     def bundle_files(self) -> list[str]:
         """Every file of paper_tables/ that a whole run makes, but for its own description."""
         return [path.as_posix() for path in files.bundle_files(self.tables, self.figures)]
@@ -112,7 +126,14 @@ class Study(Experiments):
         exported = [
             f"{measure.folder}/{name}.onnx" for measure in self.measures_of("latency") for name in ("model", "plain")
         ]
-        return [*records, *checkpoints, *exported, f"results/{self.scale}/curves.csv", *self.metric_files]
+        return [
+            *records,
+            *checkpoints,
+            *exported,
+            *self.published,
+            f"results/{self.scale}/curves.csv",
+            *self.metric_files,
+        ]
 
     def _with_reference(self, spec: Spec) -> Spec:
         """The spec, told which of its records are reference records, and which are not run."""
