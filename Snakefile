@@ -10,7 +10,11 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/bundle.smk"
 include: "workflow/rules/share.smk"
+include: "workflow/rules/publish.smk"
 include: "workflow/rules/stages.smk"
+
+
+report: "workflow/report/workflow.rst"
 
 
 rule all:

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from hadaptive.units import duration
@@ -165,3 +166,21 @@ def test_jobs_are_forked_where_torch_is_loaded_already(fresh: Project) -> None:
     logs = [path.read_text() for path in fresh.folder.glob("logs/demo/export/*/*.log")]
     assert logs == ["True\n", "True\n"]
     assert (fresh.folder / "logs/data/digits.log").read_text() == "False\n", "no torch where none is needed"
+
+
+@pytest.mark.slow
+def test_snakemakes_report_has_every_file_with_its_caption(project: Project) -> None:
+    project.run(f"snakemake --report report.html {TABLE} --config {SMALL}")
+    page = (project.folder / "report.html").read_text()
+    for name in ("table7.csv", "table7_compare.tex", "beside the values that the", "Tables", "runtime"):
+        assert name in page, name
+
+
+@pytest.mark.slow
+def test_a_trained_model_is_published_on_request(project: Project) -> None:
+    run = "results/demo/cifar100/hadaptive_net_s/dysoft/seed0"
+    assert project.planned(f"{run}/timm/config.json") == {"publish": 1}, "nothing is trained again"
+    project.snakemake(f"{run}/timm/config.json")
+    made = {path.name for path in (project.folder / run / "timm").iterdir()}
+    assert made == {"model.safetensors", "config.json", "README.md"}
+    assert project.planned() == {}, "the table has nothing to do with it"

@@ -4,7 +4,7 @@ rule bundle:
         files.claims_files(),
         records_needed(study.bundle),
     output:
-        files.FOLDER / files.PAGE,
+        reported([files.FOLDER / files.PAGE], "bundle"),
         files.FOLDER / files.ARCHIVE,
     log:
         "logs/paper/bundle.log",

@@ -12,10 +12,11 @@ min_version("9.18")
 
 STARTED = time.time()
 
-# `.venv/bin/snakemake` without an activated environment must still find this environment's python. A job that a signal
-# ends cannot say so; the function around `python` does, into the job's log, as the redirection of the rule holds for it.
+# `.venv/bin/snakemake` without an activated environment must still find this environment's python, unless the job runs in
+# a container, which has its own. A job that a signal ends cannot say so; the function around `python` does, into the
+# job's log, as the redirection of the rule holds for it.
 shell.prefix(
-    f'export PATH="{Path(sys.executable).parent}:$PATH"; '
+    f'[ -n "${{{{HADAPTIVE_CONTAINER:-}}}}" ] || export PATH="{Path(sys.executable).parent}:$PATH"; '
     'python() {{ command python "$@" && return; set -- $? "$@"; '
     '[ $1 -le 128 ] || command python -m hadaptive.ended "$@"; return $1; }}; '
 )
@@ -28,7 +29,7 @@ from hadaptive.errors import UserError
 from hadaptive.identity import code_id, file_id
 from hadaptive.paper import files
 from hadaptive.paper.spec import records_needed
-from hadaptive.records import write_text
+from hadaptive.records import PUBLISHED, PUBLISHED_FILES, write_text
 from hadaptive.study import Study
 from hadaptive.study.measures import MEASURES, inputs, measure_code
 from hadaptive.study.runs import depends_on, trainer_code
@@ -55,6 +56,10 @@ except UserError as error:
 
 if workflow.resource_settings.nodes is None:  # on this machine, whatever --cores says
     workflow.register_resource("processors", available_cpu_count())
+
+
+container: "hadaptive.sif"  # with --sdm apptainer alone; apptainer.def says how to build it
+
 
 SCALE = study.scale
 SETTINGS = study.params.model_dump_json(exclude_unset=True)
@@ -97,3 +102,30 @@ def asked():
 def verb(rule):
     """The verb of `hadaptive` that a rule runs."""
     return "render" if rule in ("table", "table_not_in_the_paper") else rule
+
+
+CATEGORIES = {
+    "table": "Tables",
+    "figure": "Figures",
+    "claims": "Claims",
+    "bundle": "All on one page",
+}
+
+
+def reported(paths, kind):
+    """The paths, marked for `snakemake --report`: by category, with their names and formats as columns."""
+    marks = dict(category=CATEGORIES[kind], caption=f"../report/{kind}.rst")
+    labels = [
+        dict(file=Path(path).stem, format=Path(path).suffix[1:]) for path in paths
+    ]
+    return [report(path, labels=each, **marks) for path, each in zip(paths, labels)]
+
+
+def kind(measure):
+    return MEASURES[study.measures[measure].kind]
+
+
+def tables_that_are(compared):
+    """A pattern for the names of tables that have, or have not, a version beside the published values."""
+    names = [name for name, spec in study.tables.items() if spec.compared is compared]
+    return "|".join(names) or "none"

@@ -1,7 +1,3 @@
-def kind(measure):
-    return MEASURES[study.measures[measure].kind]
-
-
 rule measure:
     input:
         lambda wc: inputs(study.measures[wc.measure]),

@@ -1,15 +1,9 @@
-def tables_that_are(compared):
-    """A pattern for the names of tables that have, or have not, a version beside the published values."""
-    names = [name for name, spec in study.tables.items() if spec.compared is compared]
-    return "|".join(names) or "none"
-
-
 rule table:
     input:
         lambda wc: records_needed(study.tables[wc.table]),
         scale_stamp,
     output:
-        files.table_files("{table}", compared=True),
+        reported(files.table_files("{table}", compared=True), "table"),
     log:
         "logs/paper/{table}.log",
     wildcard_constraints:
@@ -28,7 +22,7 @@ rule table:
 
 use rule table as table_not_in_the_paper with:
     output:
-        files.table_files("{table}", compared=False),
+        reported(files.table_files("{table}", compared=False), "table"),
     wildcard_constraints:
         table=tables_that_are(compared=False),
 
@@ -38,7 +32,7 @@ rule figure:
         lambda wc: records_needed(study.figures[wc.figure]),
         scale_stamp,
     output:
-        files.figure_files("{figure}"),
+        reported(files.figure_files("{figure}"), "figure"),
     log:
         "logs/paper/{figure}.log",
     params:
@@ -56,7 +50,7 @@ rule claims:
         records_needed(study.claims),
         scale_stamp,
     output:
-        files.claims_files(),
+        reported(files.claims_files(), "claims"),
     log:
         "logs/paper/claims.log",
     params:
