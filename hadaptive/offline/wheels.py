@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,11 @@ def _environment(python: str) -> dict[str, str]:
 
 def _closure(roots: Iterable[str], there: Mapping[str, str], python: str | None = None) -> Iterator[str]:
     """Yield the roots and all they require, less what the other machine has in a version that fits."""
-    named = map(Requirement, [*_project()["project"]["dependencies"], *_project()["dependency-groups"]["dev"]])
-    least = {canonicalize_name(requirement.name): requirement for requirement in named}
+    project, dev = _project()["project"], _project()["dependency-groups"]["dev"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values(), dev]
+    least = {
+        canonicalize_name(requirement.name): requirement for requirement in map(Requirement, chain.from_iterable(lists))
+    }
     asked: dict[str, list[Requirement]] = {
         name: [least.get(name, Requirement(name))] for name in map(canonicalize_name, roots)
     }

@@ -69,7 +69,10 @@ def dependencies(facts: Facts) -> Answer:
         .get("uv", {})
         .get("constraint-dependencies", [])
     )
-    return f"`pyproject.toml` names every package and pins {len(pins)} of them, direct and indirect, to exact versions"
+    return (
+        f"`pyproject.toml` names every package and pins {len(pins)} of them, direct and indirect, to exact versions; "
+        "`requirements.txt` has the hashes of their files"
+    )
 
 
 def runs(facts: Facts) -> Answer:
