@@ -191,11 +191,17 @@ def _opened(name: str, run: Run, code: str) -> Tracker:
 
 def _guarded(send: Callable[[Tracker], None]) -> None:
     global _current
-    if (tracker := _current) is not None and _tried(type(tracker).__name__, lambda: send(tracker) or tracker) is None:
-        _current = None
+    if (tracker := _current) is not None:
+
+        def sent() -> Tracker:
+            send(tracker)
+            return tracker
+
+        _current = _tried(type(tracker).__name__, sent)
 
 
 def _tried(name: str, call: Callable[[], Tracker]) -> Tracker | None:
+    """What `call` returns; None, with a message, where it fails."""
     try:
         return call()
     except Exception as error:  # of libraries and of networks, almost anything

@@ -34,10 +34,12 @@ def architecture(name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any
 @register_model
 def hadaptive_zoo(pretrained: bool = False, **options: Any) -> nn.Module:
     """A model of `hadaptive.nn.zoo`: `zoo_name`, `zoo_options` and `num_classes` go to its `create_model`."""
-    return build_model_with_cfg(_built, ZOO, pretrained, kwargs_filter=("in_chans", "global_pool"), **options)
+    return build_model_with_cfg(_built, ZOO, pretrained, kwargs_filter=("global_pool",), **options)
 
 
-def _built(zoo_name: str, zoo_options: dict[str, Any], num_classes: int) -> nn.Module:
+def _built(zoo_name: str, zoo_options: dict[str, Any], num_classes: int, in_chans: int = 3) -> nn.Module:
+    if in_chans != 3:
+        raise ValueError(f"in_chans={in_chans}: models of the zoo take images of 3 channels")
     model = create_model(zoo_name, num_classes, **zoo_options)
     model.num_classes = num_classes  # type: ignore[assignment]
     if not hasattr(model, "num_features"):  # torchvision's; timm writes it into config.json
