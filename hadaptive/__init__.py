@@ -25,5 +25,12 @@ __all__ = sorted(_EXPORTS)
 
 def __getattr__(name: str) -> Any:
     if name in _EXPORTS:
-        return getattr(importlib.import_module(_EXPORTS[name]), name)
+        try:
+            return getattr(importlib.import_module(_EXPORTS[name]), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "hadaptive").partition(".")[0] in ("hadaptive", "kernels"):
+                raise
+            remedy = "install the pipeline: pip install 'hadaptive[pipeline,detect,text]'"
+            message = f"hadaptive.{name} needs the package {error.name}, which is not installed; {remedy}"
+            raise ModuleNotFoundError(message, name=error.name) from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

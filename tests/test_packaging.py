@@ -13,6 +13,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+import hadaptive
 from hadaptive import identity
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,3 +138,10 @@ def test_all_descriptions_name_one_version() -> None:
 def test_the_wheel_is_typed() -> None:
     for package in PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         assert (ROOT / package / "py.typed").is_file()
+
+
+def test_what_the_pipeline_has_to_bring_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "hadaptive.study.results", raising=False)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match=r"hadaptive\.results needs the package pandas.*hadaptive\[pipeline"):
+        hadaptive.results("cpu")
