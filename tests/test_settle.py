@@ -121,6 +121,9 @@ def test_the_workflow_is_given_a_few_records_at_a_time_until_the_time_is_over(
             f"{run.folder.as_posix()}/record.json" for run in runs[:6]
         ]
     assert "saved, and resumed when this command runs again" in capsys.readouterr().out
+    late = Snakemake(1.0)
+    monkeypatch.setattr(settle.subprocess, "Popen", late)
+    assert settle._run("cpu", runs, time.monotonic(), cores=2) is False and late.commands == []
     monkeypatch.setattr(settle.subprocess, "Popen", Snakemake(1.0, code=1))
     assert settle._run("cpu", runs, end, cores=2) is True
 

@@ -178,6 +178,8 @@ def _run(scale: str, executed: Sequence[Run | Measure], end: float, cores: int) 
     """
     failed = False
     for first in range(0, len(executed), AT_A_TIME * cores):
+        if time.monotonic() >= end:
+            break
         some = executed[first : first + AT_A_TIME * cores]
         targets = [(each.folder / "record.json").as_posix() for each in some]
         config = ["--config", f"scale={scale}", "reference=first"]
