@@ -87,8 +87,8 @@ def not_run(study: Study, asked: Iterable[Spec], cores: int) -> str:
     if not ids:
         return ""
     from hadaptive import plan
-    from hadaptive.cli.plan import duration
     from hadaptive.devices import gpus
+    from hadaptive.units import duration
 
     runs = [study.runs[each] for each in ids if each in study.runs]
     known, device = plan.past(Path("results")), "cuda" if gpus() else "cpu"
