@@ -143,5 +143,5 @@ def test_the_index_has_every_classifier_with_a_record(tmp_path: Path) -> None:
     (cifar,) = index["hadaptive_net_s.dysoft"]
     assert cifar["dataset"]["type"] == "cifar100"
     assert cifar["metrics"][0]["name"] == "Top-1 accuracy, %, mean of 2 seeds"
-    assert cifar["metrics"][0]["value"] == pytest.approx(26.05, abs=0.01), "as in the README's table"
+    assert cifar["metrics"][0]["value"] == pytest.approx(26.05, abs=0.01), "as in docs/results.md"
     assert "hadaptive_net_l.dysoft" not in index, "was not trained"

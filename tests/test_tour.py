@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
+
+import hadaptive
 
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = ROOT / "docs/tour.ipynb"
@@ -36,6 +39,12 @@ def test_it_is_committed_without_outputs() -> None:
     assert all(not cell.outputs and cell.execution_count is None for cell in cells())
 
 
+def test_it_names_what_the_package_has() -> None:
+    used = {name for cell in cells() for name in re.findall(r"\bhadaptive\.(\w+)\(", cell.source)}
+    assert used and used <= set(hadaptive.__all__)
+
+
+@pytest.mark.slow
 def test_every_cell_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cells in order, as Python in this process: a kernel would load PyTorch once more."""
     monkeypatch.setenv("MPLBACKEND", "agg")
