@@ -106,7 +106,7 @@ def claims(scale: str | None = None) -> pd.DataFrame:
 
 
 def read_record(executed: Executed) -> Record:
-    """The record of a Run or a measure: the one made here, otherwise the one that came with the project.
+    """The record of a Run or a measure: the one made here, otherwise the reference record.
 
     UserError where there is none, or where it is damaged.
     """

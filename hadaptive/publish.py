@@ -97,7 +97,7 @@ def _classification(folder: Path) -> ClassificationRecord:
 
 def _same(path: Path, checksum: str | None) -> None:
     if not path.is_file():
-        raise UserError(f"{path} is missing; run the same Run here, as only its record came with the project")
+        raise UserError(f"{path} is missing; run the same Run here, as a reference record has no weights")
     if sha256(path) != checksum:
         raise UserError(f"{path} is not the file that the record names (its SHA-256 differs); run the Run again")
 
