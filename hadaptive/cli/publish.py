@@ -15,7 +15,7 @@ def add(verb: Verb) -> None:
     publish.add_argument("--out", type=Path, help="folder (default: timm/ beside the Run's record)")
     index = verb("model-index", _index, "write the accuracies of all classifiers in the form of the Hugging Face Hub")
     index.add_argument("--params", type=content, help="file with the JSON of all parameters (default: params.yaml)")
-    index.add_argument("--out", type=Path, default=Path("paper_tables"))
+    index.add_argument("--out", type=Path, default=Path("paper_tables"), help="folder (default: paper_tables/)")
 
 
 def _publish(a: argparse.Namespace) -> None:

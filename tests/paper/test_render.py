@@ -312,7 +312,7 @@ def test_compare_shows_means_and_onnx_runtime_s_gpu_latency_and_old_records_lack
     assert [column.title for column in compared.columns if column.over == "CPU"] == [
         "paper",
         "here",
-        "diff. of ratios",
+        "ratio diff.",
         "mean",
     ]
     onnx, cpu = cells["latency_gpu_onnx_mean_ms"], cells["latency_cpu_mean_ms"]

@@ -208,7 +208,7 @@ def _compared(frame: Frame, table: str, split: bool) -> Frame:
         theirs = replace(
             ours, key=f"{column.key}_published", title="paper", role="published", spread=False, arrow=False
         )
-        title = "diff. of ratios" if column.relative_to else "diff."
+        title = "ratio diff." if column.relative_to else "diff."
         difference = replace(theirs, key=f"{column.key}_difference", title=title, role="difference")
         columns += [theirs, ours, difference]
         mine = cells[ours.key]
