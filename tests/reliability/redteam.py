@@ -1,8 +1,8 @@
 """Try every attack of the red team and count what came of them: the table of docs/reliability.md.
 
-    python tests/reliability/redteam.py                  # parameters, records, data, checkpoints, locks
+    python tests/reliability/redteam.py                  # parameters, records, data, checkpoints, locks, kills
     python tests/reliability/redteam.py --only data      # one kind of attack
-    python tests/reliability/redteam.py --kills 60       # and 60 kills by chaos.py, which takes hours
+    python tests/reliability/redteam.py --chaos 60       # and 60 kills of the pipeline by chaos.py: hours
 
 Exit code 1 where anything was lost, accepted wrongly, or ended in a traceback.
 """
@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params, attack_records
+from tests.reliability import attack_checkpoints, attack_data, attack_kills, attack_locks, attack_params, attack_records
 from tests.reliability.attack import ACCEPTED, HARMLESS, MOST_CPU_S, OTHER, REFUSED, SLOW, TRACEBACK, Attack, tried
 
 KINDS: dict[str, list[Attack]] = {
@@ -28,6 +28,7 @@ KINDS: dict[str, list[Attack]] = {
     "data": attack_data.ATTACKS,
     "checkpoints": attack_checkpoints.ATTACKS,
     "locks": attack_locks.ATTACKS,
+    "kills": attack_kills.ATTACKS,
 }
 
 
@@ -48,7 +49,7 @@ def count(kind: str) -> Counter[str]:
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="KIND")
-    parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill the pipeline N times besides")
+    parser.add_argument("--chaos", type=int, default=0, metavar="N", help="kill the pipeline N times besides")
     a = parser.parse_args(words)
     shown = (REFUSED, HARMLESS, ACCEPTED, TRACEBACK, OTHER, SLOW)
     print(f"| attacks on | tried | {' | '.join(shown)} |\n| --- | --: |{' --: |' * len(shown)}")
@@ -57,10 +58,10 @@ def main(words: list[str] | None = None) -> int:
         found = count(kind)
         bad += found.total() - found[REFUSED] - found[HARMLESS]
         print(f"| {kind} | {found.total()} | {' | '.join(str(found[each]) for each in shown)} |", flush=True)
-    if a.kills:
+    if a.chaos:
         from tests.reliability import chaos
 
-        bad += chaos.main(["--times", str(a.kills)])
+        bad += chaos.main(["--times", str(a.chaos)])
     return 1 if bad else 0
 
 

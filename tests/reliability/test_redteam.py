@@ -8,7 +8,15 @@ import pytest
 
 from hadaptive import config
 from hadaptive.study import Study
-from tests.reliability import attack_checkpoints, attack_data, attack_locks, attack_params, attack_records, chaos
+from tests.reliability import (
+    attack_checkpoints,
+    attack_data,
+    attack_kills,
+    attack_locks,
+    attack_params,
+    attack_records,
+    chaos,
+)
 from tests.reliability.attack import MOST_CPU_S, Attack, Outcome, tried
 
 # From Python 3.12 on, forking a worker from a process with threads warns; the workers only decode.
@@ -36,6 +44,12 @@ def test_locks(attack: Attack, tmp_path: Path) -> None:
     ended_well(attack, tmp_path)
 
 
+@pytest.mark.parametrize("attack", attack_kills.ATTACKS[::7], ids=lambda attack: attack.name)
+def test_kills(attack: Attack, tmp_path: Path) -> None:
+    """A part of them; all: redteam.py."""
+    ended_well(attack, tmp_path)
+
+
 def test_records(tmp_path: Path) -> None:
     """A part of them; each damage, and what becomes of its cells: tests/test_record.py."""
     for attack in attack_records.ATTACKS[::8]:
@@ -53,12 +67,14 @@ def test_parameters(part: int, tmp_path: Path) -> None:
 
 def test_there_are_as_many_as_the_documentation_says() -> None:
     assert len(attack_params.ATTACKS) >= 200 and len(attack_records.ATTACKS) >= 100 and len(attack_data.ATTACKS) >= 50
+    assert len(attack_kills.ATTACKS) >= 60
     for attacks in (
         attack_params.ATTACKS,
         attack_records.ATTACKS,
         attack_data.ATTACKS,
         attack_checkpoints.ATTACKS,
         attack_locks.ATTACKS,
+        attack_kills.ATTACKS,
     ):
         assert len({attack.name for attack in attacks}) == len(attacks)
 
