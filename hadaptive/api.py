@@ -48,7 +48,7 @@ def load_study(scale: str | None = None, **settings: Any) -> Study:
 
 @dataclass(frozen=True)
 class Table:
-    """A table made from the records there are: a cell is measured, or empty with its reason."""
+    """A table made from the available records: each cell is either measured or empty, with the reason stated."""
 
     frame: Frame
 

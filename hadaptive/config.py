@@ -148,7 +148,7 @@ Reference = Literal["first", "only", "never"]
 
 
 class Scale(Settings):
-    """How much is done: data, epochs, seeds."""
+    """Data, epochs and seeds of a scale."""
 
     about: str = ""
     stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")

@@ -136,7 +136,7 @@ def card(record: ClassificationRecord) -> str:
 {head}---
 # {run.model}, variant {run.variant}
 
-Made by [hadaptive](https://pypi.org/project/hadaptive), which re-runs *{_paper()["title"]}*: Run `{record.id}` at scale
+Made by hadaptive, which reproduces *{_paper()["title"]}*: Run `{record.id}` at scale
 `{record.scale}`, options `{json.dumps(run.options, sort_keys=True)}`.
 
 ```python

@@ -106,9 +106,9 @@ def _answer(worker: Connection) -> Any:
 def _trainer(
     asked: Connection, model_name: str, data: Path, place: str, image_size: int, threads: int, batch_size: int
 ) -> None:
-    """A training that says "" when it is ready, then trains for as many seconds as it is told and says its images/s.
+    """Send "" when ready to train, then train for each number of seconds received and send back the images/s.
 
-    Whatever ends it, it says why.
+    Where the training fails, the reason is sent instead.
     """
     torch.set_num_threads(threads)
     device = torch.device(place)

@@ -11,7 +11,7 @@ from hadaptive.paper.bundle.provenance import MEANS, Evidence, machine
 from hadaptive.record import EDITED, Record, TrainingRecord
 from hadaptive.units import measured_duration
 
-POINTS = 50  # of a curve; more cannot be told apart on the page
+POINTS = 50  # drawn of each curve; the page has no room to show more
 METRICS = 40  # of a record; the rest is in the record itself
 PLOTS = 3
 NOT_DRAWN = {"epoch", "lr", "seconds", "examples_per_s"}

@@ -1,6 +1,6 @@
 """Snakemake's Kubernetes executor, for a folder that all pods mount at the path it has where jobs are submitted.
 
-The published plugin takes it that nothing is shared: a storage plugin copies what a rule declares into the pod and out
+The published plugin assumes no shared file system: a storage plugin copies what a rule declares into the pod and out
 of it. Here a rule declares one file of many (a manifest stands for its data set) and an interrupted training goes on
 from files that no rule names, so jobs work in the folder itself, as Slurm's do.
 """
