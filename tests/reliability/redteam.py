@@ -51,6 +51,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="KIND")
     parser.add_argument("--chaos", type=int, default=0, metavar="N", help="kill the pipeline N times besides")
     a = parser.parse_args(words)
+    attack_kills.CLEAN.set_forkserver_preload(["tests.reliability.redteam"])  # as each imports it
     shown = (REFUSED, HARMLESS, ACCEPTED, TRACEBACK, OTHER, SLOW)
     print(f"| attacks on | tried | {' | '.join(shown)} |\n| --- | --: |{' --: |' * len(shown)}")
     bad = 0

@@ -44,6 +44,12 @@ def test_locks(attack: Attack, tmp_path: Path) -> None:
     ended_well(attack, tmp_path)
 
 
+@pytest.mark.parametrize("attack", attack_kills.ATTACKS[4::15], ids=lambda attack: attack.name)
+def test_kills(attack: Attack, tmp_path: Path) -> None:
+    """One at each moment; all: redteam.py."""
+    ended_well(attack, tmp_path)
+
+
 def test_records(tmp_path: Path) -> None:
     """A part of them; each damage, and what becomes of its cells: tests/test_record.py."""
     for attack in attack_records.ATTACKS[::8]:
