@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from hadaptive.errors import lacks
+
 # Loaded on first use: the workflow imports this package at every start and needs neither torch nor pandas for it.
 _EXPORTS = {
     "AdaptiveCrossHadamard": "hadaptive.nn.ach",
@@ -28,9 +30,5 @@ def __getattr__(name: str) -> Any:
         try:
             return getattr(importlib.import_module(_EXPORTS[name]), name)
         except ModuleNotFoundError as error:
-            if (error.name or "hadaptive").partition(".")[0] in ("hadaptive", "kernels"):
-                raise
-            remedy = "install the pipeline: pip install 'hadaptive[pipeline,detect,text]'"
-            message = f"hadaptive.{name} needs the package {error.name}, which is not installed; {remedy}"
-            raise ModuleNotFoundError(message, name=error.name) from error
+            raise ModuleNotFoundError(f"hadaptive.{name} {lacks(error)}", name=error.name) from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,3 +20,13 @@ def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
         return f" Did you mean {(close or known)[0]!r}?"
     listed = ", ".join(sorted(known)[:12])
     return f" Known: {listed}{', ...' if len(known) > 12 else ''}."
+
+
+def lacks(error: ModuleNotFoundError) -> str:
+    """'needs the package ...' and how to install it. An import of our own that fails is raised again."""
+    if (error.name or "hadaptive").partition(".")[0] in ("hadaptive", "kernels"):
+        raise error
+    return (
+        f"needs the package {error.name}, which is not installed; "
+        "install the pipeline: pip install 'hadaptive[pipeline,detect,text]'"
+    )

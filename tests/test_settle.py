@@ -15,12 +15,13 @@ import yaml
 
 from hadaptive import cli, config
 from hadaptive.cli import settle
-from hadaptive.cli.settle import Intended, changed, intend
+from hadaptive.cli.settle import changed
 from hadaptive.paper.claims.findings import CONTRADICTED, HOLDS, NOT_RUN, UNDECIDED
 from hadaptive.paper.claims.statements import CLAIMS, Judged, Verdict
 from hadaptive.plan import Past
 from hadaptive.run import Run
 from hadaptive.study import Study
+from hadaptive.study.intended import Intended, intend
 from hadaptive.study.settling import awaited, in_order
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,20 +65,23 @@ def test_what_completes_a_claim_soonest_comes_first(study: Study) -> None:
 def test_only_claims_that_are_open_are_waited_for_and_only_what_fits_is_chosen(
     study: Study, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hadaptive.plan.past", lambda root: Past())
-    monkeypatch.setattr("hadaptive.plan.seconds_of", lambda runs, known, device: {run.id: 900.0 for run in runs})
+    monkeypatch.setattr(
+        "hadaptive.study.intended.seconds_of", lambda runs, known, device: {run.id: 900.0 for run in runs}
+    )
     settled = {each.number: CONTRADICTED if each.number in "258" else HOLDS for each in CLAIMS}
-    intended = intend(study, judged({**settled, "1": UNDECIDED, "15": UNDECIDED, "14": NOT_RUN}), hours=1.0, cores=1)
+    intended = intend(
+        study, judged({**settled, "1": UNDECIDED, "15": UNDECIDED, "14": NOT_RUN}), Past(), hours=1.0, cores=1
+    )
     assert set(intended.waits) == {"1", "14", "15"} and intended.fit == 4
     assert {name.split("/")[1] for name in names(intended.runs)} == {
         "dysoft", "dysig", "dyalge", "all_ghost", "repl_v1", "repl_v1_unnormalised", "repl_v1_batchnorm",
     }  # fmt: skip
     assert [each.kind for each in intended.measures] == ["explain"] * 2
-    assert intend(study, judged({**settled, "1": UNDECIDED}), hours=0.01, cores=1).fit == 1, "it is resumed"
-    text = settle.said(intended, 1.0, 1)
+    assert intend(study, judged({**settled, "1": UNDECIDED}), Past(), hours=0.01, cores=1).fit == 1, "it is resumed"
+    text = settle.summary(intended, 1.0, 1)
     assert "4 of 14 missing Runs within 60 min: expected to take 60 min on 1 cores" in text
-    nothing = intend(study, judged(settled), hours=1.0, cores=1)
-    assert settle.said(nothing, 1.0, 1).startswith("nothing to run: ") and nothing.chosen == []
+    nothing = intend(study, judged(settled), Past(), hours=1.0, cores=1)
+    assert settle.summary(nothing, 1.0, 1).startswith("nothing to run: ") and nothing.chosen == []
 
 
 def test_a_claim_is_expected_to_be_judged_where_one_seed_of_each_is_there(study: Study) -> None:

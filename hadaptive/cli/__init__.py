@@ -14,7 +14,7 @@ import threading
 from typing import Any
 
 from hadaptive.cli import bench, bundle, make, offline, plan, publish, settle, share, show
-from hadaptive.errors import Preempted, UserError
+from hadaptive.errors import Preempted, UserError, lacks
 
 DISK = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -43,10 +43,7 @@ def main(words: list[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:
-        if (error.name or "hadaptive").partition(".")[0] in ("hadaptive", "kernels"):
-            raise
-        remedy = "install the pipeline: pip install 'hadaptive[pipeline,detect,text]'"
-        return _fail(f"the package {error.name} is not installed; {remedy}")
+        return _fail(f"this {lacks(error)}")
     except BrokenPipeError:  # `hadaptive runs | head` has read enough; Python must not flush the rest at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,49 +17,13 @@ from hadaptive.errors import UserError
 from hadaptive.terminal import as_text
 
 if TYPE_CHECKING:
-    from hadaptive.paper.claims.statements import Claim, Judged
+    from hadaptive.paper.claims.statements import Judged
     from hadaptive.run import Measure, Run
-    from hadaptive.study import Study
+    from hadaptive.study.intended import Intended
 
 RESULTS = Path("results")
 MORE = "for more seeds or a larger budget, edit params.yaml"
 AT_A_TIME = 3  # Runs for each core that one call of Snakemake is given: within a call it chooses their order itself
-
-
-@dataclass(frozen=True)
-class Intended:
-    """What would be run: Runs in order, the seconds of those that are known, and how many fit into the time.
-
-    `waits`: by the number of each claim that is not settled, the ids of the records that it rests on. `measures` of
-    trained models are made when their checkpoints are there.
-    """
-
-    runs: list[Run]
-    seconds: Mapping[str, float]
-    fit: int
-    waits: Mapping[str, set[str]]
-    measures: Sequence[Measure]
-
-    @property
-    def chosen(self) -> list[Run]:
-        return self.runs[: self.fit]
-
-    @property
-    def judged(self) -> list[str]:
-        """Numbers of the claims that then have at least one seed of each training that they wait for."""
-        left = {run.id for run in self.runs[self.fit :]}
-        chosen = {run.id for run in self.chosen}
-
-        def all_there(ids: set[str]) -> bool:
-            there = {_training(each) for each in ids - left}
-            return all(_training(each) in there for each in ids & left)
-
-        return [number for number, ids in self.waits.items() if ids & chosen and all_there(ids)]
-
-
-def _training(record_id: str) -> str:
-    """The id of a training without its seed."""
-    return record_id.rpartition("/")[0]
 
 
 def add(verb: Verb) -> None:
@@ -82,13 +44,15 @@ def _positive(text: str) -> float:
 def _settle(a: argparse.Namespace) -> None:
     from hadaptive.config import load
     from hadaptive.paper.claims.statements import judge
+    from hadaptive.plan import past
     from hadaptive.study import Study
+    from hadaptive.study.intended import intend
     from hadaptive.study.measures import inputs
 
     study = Study(load(given={"reference": "first", **({"scale": a.scale} if a.scale else {})}))
     before = judge(study.claims, RESULTS)
-    intended = intend(study, before, a.hours, a.cores)
-    print(said(intended, a.hours, a.cores), flush=True)
+    intended = intend(study, before, past(RESULTS), a.hours, a.cores)
+    print(summary(intended, a.hours, a.cores), flush=True)
     if a.dry_run or not intended.chosen:
         return
     end = time.monotonic() + 3600 * a.hours
@@ -100,42 +64,7 @@ def _settle(a: argparse.Namespace) -> None:
         raise UserError("not everything ended well: see above, and logs/; the same command goes on with the rest")
 
 
-def intend(study: Study, judged: Sequence[Judged], hours: float, cores: int) -> Intended:
-    """The missing Runs that claims wait for which are not settled, in order, and those that fit into the time."""
-    from hadaptive.devices import gpus
-    from hadaptive.plan import elapsed, past, seconds_of
-    from hadaptive.study.measures import inputs
-    from hadaptive.study.settling import awaited, in_order, measured, on_record
-
-    claims = unsettled(judged)
-    waits = awaited(study, claims)
-    wanted = {each for ids in waits.values() for each in ids}
-    measures = [each for claim in claims for each in measured(study, claim) if not on_record(study, each)]
-    lacking = {file for each in measures for file in inputs(each) if not Path(file).exists()}  # records have no weights
-    missing = [
-        run
-        for run in study.runs.values()
-        if run.id in wanted and (not on_record(study, run) or f"{run.folder.as_posix()}/last.pt" in lacking)
-    ]
-    device = "cuda" if gpus() else "cpu"
-    seconds = seconds_of(missing, past(RESULTS), device)
-    runs = in_order(study, missing, seconds, claims)
-    usual = statistics.median(seconds.values()) if seconds else 0.0
-    at_once, most, fit = (1 if device == "cuda" else cores), 3600 * hours, min(1, len(runs))
-    # the first is begun whether or not it fits, and resumed by the next call
-    while fit < len(runs) and elapsed([seconds.get(run.id, usual) for run in runs[: fit + 1]], at_once) <= most:
-        fit += 1
-    return Intended(runs, seconds, fit, waits, measures)
-
-
-def unsettled(judged: Sequence[Judged]) -> list[Claim]:
-    """The claims that more Runs may settle: those that neither hold nor are contradicted."""
-    from hadaptive.paper.claims.findings import CONTRADICTED, HOLDS
-
-    return [each.claim for each in judged if each.verdict not in (HOLDS, CONTRADICTED)]
-
-
-def said(intended: Intended, hours: float, cores: int) -> str:
+def summary(intended: Intended, hours: float, cores: int) -> str:
     """What would be run and what is expected of it, as a table for the terminal."""
     from rich.table import Table
 
