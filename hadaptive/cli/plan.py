@@ -77,7 +77,7 @@ def _plan(a: argparse.Namespace) -> None:
     done = subprocess.run([sys.executable, "-m", "snakemake", *words], capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"snakemake cannot plan this: {(done.stderr or done.stdout).strip()}")
-    print(said(planned(done.stdout), a.device, a.at_once))
+    print(summary(planned(done.stdout), a.device, a.at_once))
 
 
 def planned(dry_run: str) -> list[Job]:
@@ -96,10 +96,12 @@ def planned(dry_run: str) -> list[Job]:
 
 def of(jobs: Iterable[Any], cores: int) -> str:
     """The plan of Snakemake's own jobs, for the Snakefile to show before it starts them."""
-    return said([Job(job.rule.name, tuple(job.output), job.shellcmd or "") for job in jobs if job.output], None, cores)
+    return summary(
+        [Job(job.rule.name, tuple(job.output), job.shellcmd or "") for job in jobs if job.output], None, cores
+    )
 
 
-def said(jobs: Sequence[Job], device: str | None = None, at_once: int | None = None) -> str:
+def summary(jobs: Sequence[Job], device: str | None = None, at_once: int | None = None) -> str:
     """The plan as a table for the terminal, with what is known, what is not, and from what."""
     from hadaptive.devices import gpus
     from hadaptive.plan import elapsed, past

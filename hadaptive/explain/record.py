@@ -47,12 +47,12 @@ def as_input(pixels_HWC: NDArray[np.uint8], image_size: int, manifest: dict[str,
     return x_1CHW
 
 
-def _net(said: dict[str, Any], net: dict[str, Any], pixels: NDArray[np.uint8]) -> dict[str, Any]:
-    manifest = read_manifest(Path(said["data"]))
-    model = create_model(said["model"], manifest["num_classes"], **net["options"])
+def _net(settings: dict[str, Any], net: dict[str, Any], pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    manifest = read_manifest(Path(settings["data"]))
+    model = create_model(settings["model"], manifest["num_classes"], **net["options"])
     checkpoint.fill(model, Path(net["weights"]))
-    found = explain(model, as_input(pixels, said["image_size"], manifest))
-    measured = [numbers(layer.cam_HW, said["subject"]) for layer in found.layers]
+    found = explain(model, as_input(pixels, settings["image_size"], manifest))
+    measured = [numbers(layer.cam_HW, settings["subject"]) for layer in found.layers]
     halves = [layer.downsamples for layer in found.layers]
     return {
         "variant": net["variant"],

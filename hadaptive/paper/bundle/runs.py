@@ -61,7 +61,7 @@ def facts(record: Record) -> Pairs:
     """Seed, cost and where it ran."""
     ran, trained = record.environment, record if isinstance(record, TrainingRecord) else None
     wall_s = trained.wall_s if trained else None
-    said = {
+    fields = {
         "Seed": trained and trained.run.seed,
         "Device": machine(ran),
         "Threads": ran.threads,
@@ -70,7 +70,7 @@ def facts(record: Record) -> Pairs:
         "Throughput": trained and _number(trained.examples_per_s, 1, "examples/s"),
         "Finished": record.finished,
     }
-    return [(name, str(value)) for name, value in said.items() if value not in (None, "")]
+    return [(name, str(value)) for name, value in fields.items() if value not in (None, "")]
 
 
 def recipe(record: Record) -> Pairs:
@@ -84,7 +84,7 @@ def recipe(record: Record) -> Pairs:
 def environment(record: Record) -> Pairs:
     """Machine, versions, commit."""
     ran = record.environment
-    said = {
+    fields = {
         "Device": machine(ran),
         "Cores": ran.cores,
         "System": ran.system,
@@ -93,17 +93,17 @@ def environment(record: Record) -> Pairs:
         "Commit": ran.git_commit,
         "Uncommitted changes": None if ran.git_dirty is None else "yes" if ran.git_dirty else "no",
     }
-    return [(name, str(value)) for name, value in said.items() if value is not None]
+    return [(name, str(value)) for name, value in fields.items() if value is not None]
 
 
 def checks(record: Record) -> Pairs:
     """Checksums of the record, of what it left and of what it read, and the identity of the code."""
-    said = {"Record": record.sha256 or "none"}
+    fields = {"Record": record.sha256 or "none"}
     if isinstance(record, TrainingRecord):
-        said |= {f"{name}.pt": each.sha256 for name, each in record.checkpoints.items()}
-        said |= {"Data": record.data.sha256} if record.data.sha256 else {}
-    said |= {"Code": record.code} if record.code else {}
-    return list(said.items())
+        fields |= {f"{name}.pt": each.sha256 for name, each in record.checkpoints.items()}
+        fields |= {"Data": record.data.sha256} if record.data.sha256 else {}
+    fields |= {"Code": record.code} if record.code else {}
+    return list(fields.items())
 
 
 def plots(entries: object) -> tuple[list[float], list[dict[str, Any]]]:

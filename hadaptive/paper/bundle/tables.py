@@ -172,7 +172,7 @@ def _data(at: Place, shown: Shown) -> dict[str, Any]:
     column, cell = at.column, at.cell
     times = "" if column.factor == 1 else f", times {column.factor:g}"
     title = f"{column.over}: {column.title}" if column.over else column.title
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "key": f"{at.row.label}/{column.key}",  # as `hadaptive cell` takes it
         "row": at.row.label,
         "column": title,
@@ -186,10 +186,10 @@ def _data(at: Place, shown: Shown) -> dict[str, Any]:
         "remark": "; ".join(remark.text for remark in cell.remarks),
     }
     if at.published is not None:
-        said["paper"] = at.published.printed or "not published"
+        fields["paper"] = at.published.printed or "not published"
     if at.difference is not None and at.published is not None and at.published.printed:
         found = at.difference
-        said["difference"] = (
+        fields["difference"] = (
             found.remark.text if found.value is None and found.remark else number(found.value or 0, column.digits, True)
         )
-    return {name: value for name, value in said.items() if value not in (None, "")}
+    return {name: value for name, value in fields.items() if value not in (None, "")}

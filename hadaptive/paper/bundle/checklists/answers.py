@@ -19,14 +19,14 @@ def data(facts: Facts) -> Answer:
     """Data sets with counts, checksums and sources."""
     if not facts.manifests:
         return Unanswered("no data set is prepared here")
-    said = []
+    sentences = []
     for name, manifest in facts.manifests.items():
         counts = ", ".join(f"{count} {split}" for split, count in manifest.get("counts", {}).items())
-        said.append(
+        sentences.append(
             f"{name}: {counts}; from {manifest.get('source', 'an unnamed source')}; SHA-256 of the prepared files "
             f"{str(manifest.get('sha256', 'not recorded'))[:16]}..."
         )
-    return ". ".join(said)
+    return ". ".join(sentences)
 
 
 def preparation(facts: Facts) -> Answer:
@@ -36,12 +36,12 @@ def preparation(facts: Facts) -> Answer:
     used = Counter(
         (record.run.dataset, record.data.train_examples, record.run.recipe.image_size) for record in facts.trainings
     )
-    said = [
+    parts = [
         f"{dataset}: {count} training examples" + (f" at {size} px" if size else "")
         for dataset, count, size in sorted(used, key=str)
     ]
     return (
-        f"{'; '.join(said)}. Where that is a part, it is class-balanced and seeded (`hadaptive/data/subset.py`); the "
+        f"{'; '.join(parts)}. Where that is a part, it is class-balanced and seeded (`hadaptive/data/subset.py`); the "
         "steps are in `hadaptive/data/` and each Run's recipe"
     )
 
@@ -80,12 +80,12 @@ def runs(facts: Facts) -> Answer:
     if not facts.records:
         return Unanswered("nothing of this scale is on record yet")
     kinds = Counter(record.kind for record in facts.records)
-    said = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items()))
+    counts = ", ".join(f"{count} of {kind}" for kind, count in sorted(kinds.items()))
     failed = Counter(record.status for record in facts.records if record.status != "done")
     ended = "; ".join(f"{count}: {status}" for status, count in failed.items())
     lacking = f"; {facts.missing} asked for and not run" if facts.missing else ""
     lacking += f"; {facts.damaged} damaged" if facts.damaged else ""
-    return f"{len(facts.records)} records: {said}; {f'not done: {ended}' if ended else 'all done'}{lacking}"
+    return f"{len(facts.records)} records: {counts}; {f'not done: {ended}' if ended else 'all done'}{lacking}"
 
 
 def time(facts: Facts) -> Answer:
@@ -112,8 +112,8 @@ def recipes(facts: Facts) -> Answer:
     for record in facts.trainings:
         for name, value in record.made_with["recipe"].items():
             found.setdefault(name, set()).add(str(value))
-    said = ", ".join(f"{name} {' or '.join(sorted(values))}" for name, values in sorted(found.items()))
-    return f"{said}. Nothing is tuned here: what `params.yaml` does not change is the paper's setting (section 5.3)"
+    used = ", ".join(f"{name} {' or '.join(sorted(values))}" for name, values in sorted(found.items()))
+    return f"{used}. Nothing is tuned here: what `params.yaml` does not change is the paper's setting (section 5.3)"
 
 
 def checkpoints(facts: Facts) -> Answer:

@@ -66,9 +66,9 @@ class Facts:
     def versions(self) -> str:
         """Python and packages, "torch 2.11.0"; several versions of one where records differ."""
         names = sorted({name for record in self.records for name in record.environment.packages})
-        said = [f"{name} {' or '.join(self.environments('packages', name))}" for name in names]
+        versions = [f"{name} {' or '.join(self.environments('packages', name))}" for name in names]
         python = self.environments("python")
-        return ", ".join([*([f"Python {' or '.join(python)}"] if python else []), *said])
+        return ", ".join([*([f"Python {' or '.join(python)}"] if python else []), *versions])
 
 
 def gather(scale: str, about: str, demonstration: bool, records: Iterable[Path], manifests: Iterable[Path]) -> Facts:

@@ -73,8 +73,8 @@ def sections(facts: Facts) -> dict[str, list[tuple[str, Answer]]]:
 def _splits(facts: Facts) -> Answer:
     if not facts.manifests:
         return Unanswered("no data set is prepared here")
-    said = [f"{name}: {', '.join(manifest.get('counts', {}))}" for name, manifest in facts.manifests.items()]
-    return f"{'; '.join(said)}. How many examples of each a Run used is in its record"
+    splits = [f"{name}: {', '.join(manifest.get('counts', {}))}" for name, manifest in facts.manifests.items()]
+    return f"{'; '.join(splits)}. How many examples of each a Run used is in its record"
 
 
 def _links(facts: Facts) -> Answer:

@@ -21,8 +21,8 @@ def text(facts: Facts) -> str:
             lines = [f"### {title}", ""] if title else []
             lines += ["| | |", "| :-- | :-- |"]
             for question, answer in items:
-                said = f"*{answer.word}*: {answer.reason}" if isinstance(answer, Unanswered) else answer
-                lines.append(f"| {_cell(question)} | {_cell(said)} |")
+                reply = f"*{answer.word}*: {answer.reason}" if isinstance(answer, Unanswered) else answer
+                lines.append(f"| {_cell(question)} | {_cell(reply)} |")
             parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
@@ -34,6 +34,6 @@ def write(facts: Facts, out_dir: Path) -> Path:
     return path
 
 
-def _cell(said: str) -> str:
+def _cell(text: str) -> str:
     """Markdown written here stays; a pipe or a line break, which a record may hold, must not end the cell."""
-    return " ".join(said.replace("|", "\\|").split()).replace("<", "&lt;")
+    return " ".join(text.replace("|", "\\|").split()).replace("<", "&lt;")
