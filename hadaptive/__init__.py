@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from hadaptive.errors import lacks
-
 # Loaded on first use: the workflow imports this package at every start and needs neither torch nor pandas for it.
 _EXPORTS = {
     "AdaptiveCrossHadamard": "hadaptive.nn.ach",
@@ -30,5 +28,7 @@ def __getattr__(name: str) -> Any:
         try:
             return getattr(importlib.import_module(_EXPORTS[name]), name)
         except ModuleNotFoundError as error:
+            from hadaptive.errors import lacks  # not above: a pack for another machine has this file without it
+
             raise ModuleNotFoundError(f"hadaptive.{name} {lacks(error)}", name=error.name) from error
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
