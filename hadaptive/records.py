@@ -23,7 +23,7 @@ PACKAGES = (
     "torch", "torchvision", "timm", "triton", "numpy", "onnx", "onnxruntime", "scikit-learn", "captum", "pycocotools",
 )  # fmt: skip
 RECORD = "record.json"
-PUBLISHED = "timm"  # folder of a trained classifier for timm and the Hugging Face Hub, with the file names of both
+PUBLISHED = "hub"  # folder of a trained model as the Hugging Face Hub takes it, with its file names
 PUBLISHED_FILES = ("model.safetensors", "config.json", "README.md")
 COMMIT = "commit.json"  # beside packed code, which is no checkout
 

@@ -1,4 +1,4 @@
-"""A trained model as timm and the Hugging Face Hub take it: same logits, a card that says what it is."""
+"""A trained model as timm, transformers and the Hugging Face Hub take it: same logits, a card that says what it is."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ import yaml
 from huggingface_hub import ModelCard
 from timm.data import resolve_model_data_config
 from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hadaptive import publish
+from hadaptive.data import grammar
+from hadaptive.data.settings import DataSettings
+from hadaptive.data.token_batches import open_tokens
 from hadaptive.errors import UserError
+from hadaptive.nn.features import feature_maps
+from hadaptive.nn.ssd import FocalSSD
+from hadaptive.nn.text import TextClassifier
 from hadaptive.nn.zoo import create_model
 from hadaptive.records import sha256, write_json
 from hadaptive.study import Study
 from hadaptive.train import checkpoint
 from tests.records import put_sealed
 
+REFERENCE = Path(__file__).resolve().parent.parent / "results/reference/cpu"
 CLASSES = ["a", "b", "c"]
 SIZE = 32
 
@@ -71,24 +79,97 @@ def test_timm_loads_the_same_model(
 ) -> None:
     folder, net = trained(tmp_path, data, model, variant, options)
     publish.publish(folder, data)
-    again = timm.create_model(f"local-dir:{folder / 'timm'}", pretrained=True).eval()
+    again = timm.create_model(f"local-dir:{folder / 'hub'}", pretrained=True).eval()
     x_BCHW = torch.randn(2, 3, SIZE, SIZE)
     with torch.inference_mode():
         torch.testing.assert_close(again(x_BCHW), net(x_BCHW), rtol=0, atol=0)
-    config = json.loads((folder / "timm/config.json").read_text())
+    config = json.loads((folder / "hub/config.json").read_text())
     assert config["architecture"] == architecture and config["label_names"] == CLASSES
     seen = resolve_model_data_config(again)
     assert tuple(seen["input_size"]) == (3, SIZE, SIZE) and tuple(seen["mean"]) == (0.3,) * 3
     assert seen["crop_pct"] == 1.0 and seen["crop_mode"] == "squash", (
         "as in evaluation: resized to a square, not cropped"
     )
-    assert timm.create_model(f"local-dir:{folder / 'timm'}", num_classes=5)(x_BCHW).shape == (2, 5), "for fine-tuning"
+    assert timm.create_model(f"local-dir:{folder / 'hub'}", num_classes=5)(x_BCHW).shape == (2, 5), "for fine-tuning"
+
+
+def results(root: Path, data: Path, run: str, net: nn.Module, fields: dict[str, Any]) -> Path:
+    """The results of a Run of a task besides image classification, as if it had trained."""
+    folder = root / "results/demo" / run
+    checkpoint.save(folder / "last.pt", checkpoint.weights(net))
+    made = {
+        "data": {"sha256": sha256(data / "manifest.json")},
+        "checkpoints": {"last": {"sha256": sha256(folder / "last.pt")}},
+    }
+    put_sealed(root / "results", {"id": run, "scale": "demo"} | made | fields)
+    return folder
+
+
+@pytest.mark.parametrize("feed_forward", ["two_thirds", "ach"])
+def test_transformers_loads_the_same_text_classifier(feed_forward: str, tmp_path: Path) -> None:
+    """From raw sentences on: the folder's own tokenizer gives what the model was trained on."""
+    data = tmp_path / "entailment"
+    manifest = grammar.prepare("entailment", data, DataSettings())
+    batches = open_tokens(data, "test", word_pieces=8, batch_size=4, train=False)
+    x, _ = next(batches.epoch(0))
+    torch.manual_seed(1)
+    size = {"classes": 3, "vocabulary": manifest["vocabulary"]["size"], "width": 24, "heads": 2}
+    net = TextClassifier("bert_6", feed_forward=feed_forward, **size).train()
+    net(x.pieces_BL, x.second_BL, x.mask_BL)
+    options, recipe = {"feed_forward": feed_forward}, {"epochs": 2, "word_pieces": 8, "width": 24, "heads": 2}
+    run = {"dataset": "entailment", "options": options, "recipe": recipe}
+    reached = {"run": run, "metrics": {"top1_last": 71.5}}
+    folder = results(tmp_path, data, f"mnli/bert_6/{feed_forward}/seed0", net.eval(), reached)
+    publish.publish(folder, data)
+    card = ModelCard.load(folder / "hub/README.md")
+    assert card.data.pipeline_tag == "text-classification" and card.data.eval_results[0].metric_value == 71.5
+    assert ("import hadaptive" in card.content) == (feed_forward == "ach")
+    exec(code(card).partition("\n\n")[0])  # its imports
+    again = AutoModelForSequenceClassification.from_pretrained(folder / "hub").eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder / "hub")
+    first, second = zip(*grammar.load("entailment")[1].sentences[:4], strict=True)
+    tokens = tokenizer(list(first), list(second), truncation=True, padding=True, return_tensors="pt")
+    assert torch.equal(tokens.input_ids, x.pieces_BL)
+    with torch.inference_mode():
+        logits_BK = net(x.pieces_BL, x.second_BL, x.mask_BL)
+        torch.testing.assert_close(again(**tokens).logits, logits_BK, rtol=0, atol=0)
+    assert again.config.id2label[2] == "contradiction"
+
+
+def test_a_detector_finds_the_same(tmp_path: Path) -> None:
+    data = tmp_path / "scenes"
+    data.mkdir()
+    manifest = {"schema": 1, "dataset": "shapes", "kind": "scenes", "source": "drawn", "sha256": "0" * 64}
+    manifest |= {"classes": CLASSES, "num_classes": 3, "mean": [0.3] * 3, "std": [0.2] * 3, "files": {}, "counts": {}}
+    write_json(data / "manifest.json", manifest)
+    torch.manual_seed(1)
+    net = FocalSSD(feature_maps("hadaptive_net_s", norm="dysoft"), 3, image_size=64).eval()
+    recipe = {"epochs": 2, "image_size": 64, "gamma": 2.0, "alpha": 0.25}
+    run = {"dataset": "shapes", "options": {"norm": "dysoft"}, "recipe": recipe}
+    reached = {"run": run, "metrics": {"map_last": 12.5}}
+    folder = results(tmp_path, data, "coco/hadaptive_net_s/dysoft/seed0", net, reached)
+    publish.publish(folder, data)
+    card = ModelCard.load(folder / "hub/README.md")
+    assert card.data.pipeline_tag == "object-detection" and card.data.eval_results[0].metric_value == 12.5
+    loaded: dict[str, Any] = {"image": torch.rand(3, 50, 80)}
+    exec(code(card).replace("FOLDER", str(folder / "hub")), loaded)
+    assert loaded["model"].classes == CLASSES
+    with torch.inference_mode():
+        (boxes,) = net([loaded["image"]])
+    assert len(boxes["boxes"]) > 0
+    for name, values in boxes.items():
+        torch.testing.assert_close(loaded["boxes"][name], values, rtol=0, atol=0)
+
+
+def code(card: ModelCard) -> str:
+    """The lines of a card that load its model."""
+    return str(card.content).partition("```python\n")[2].partition("```")[0]
 
 
 def test_the_card_is_one_of_the_hub(tmp_path: Path, data: Path) -> None:
     folder, _ = trained(tmp_path, data, "hadaptive_net_s", "dysoft", {"norm": "dysoft"})
     publish.publish(folder, data)
-    card = ModelCard.load(folder / "timm/README.md")
+    card = ModelCard.load(folder / "hub/README.md")
     assert card.data.license == "apache-2.0" and card.data.library_name == "timm"
     (top1, top5) = card.data.eval_results
     assert (top1.dataset_type, top1.metric_value, top5.metric_value) == ("digits", 61.5, 97.25)
@@ -100,7 +181,7 @@ def test_it_pushes_as_timm_does(tmp_path: Path, data: Path, monkeypatch: pytest.
     """`push_to_hf_hub` of the loaded model, with the Hub replaced by a folder, gives what loads to the same logits."""
     folder, net = trained(tmp_path, data, "mobilenetv3_small_100", "repl_9", {"retrofit": {"select": 9}})
     publish.publish(folder, data)
-    again = timm.create_model(f"local-dir:{folder / 'timm'}", pretrained=True)
+    again = timm.create_model(f"local-dir:{folder / 'hub'}", pretrained=True)
 
     class Hub:
         def __init__(self, **words: Any) -> None: ...
@@ -130,9 +211,9 @@ def test_what_is_not_of_the_record_is_refused(tmp_path: Path, data: Path) -> Non
     (folder / "last.pt").unlink()
     with pytest.raises(UserError, match=r"last\.pt is missing; run the same Run here"):
         publish.publish(folder, data)
-    put_sealed(tmp_path, {"id": "sst2/bert_6/base/seed0", "scale": "demo"})
-    with pytest.raises(UserError, match="no image classification"):
-        publish.publish(tmp_path / "demo/sst2/bert_6/base/seed0", data)
+    for identity in ("search/table11/seed0", "complexity/starnet_s1/base"):
+        with pytest.raises(UserError, match=f"{identity} is no training of one model.*publish a Run of"):
+            publish.publish(REFERENCE / identity, data)
 
 
 def test_the_index_has_every_classifier_with_a_record(tmp_path: Path) -> None:

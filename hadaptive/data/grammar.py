@@ -14,7 +14,7 @@ from typing import Any
 
 from hadaptive.data.settings import DataSettings
 from hadaptive.data.text import Texts, write_texts
-from hadaptive.data.vocabulary import SPECIAL, of_pieces
+from hadaptive.data.vocabulary import SPECIAL, Vocabulary, of_pieces
 
 SEED, TRAIN, TEST = 0, 1200, 300
 
@@ -64,9 +64,6 @@ GRAMMARS: dict[str, tuple[Callable[[random.Random], Example], list[str]]] = {
 def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, Any]:
     """Write the set of that name to `destination`; returns the manifest."""
     train, test = load(name)
-    words = sorted(
-        {word for sentence in (*train.sentences, *test.sentences) for part in sentence for word in part.split()}
-    )
     return write_texts(
         name,
         destination,
@@ -75,8 +72,15 @@ def prepare(name: str, destination: Path, settings: DataSettings) -> dict[str, A
         classes=GRAMMARS[name][1],
         about={},
         source="a grammar in hadaptive.data",
-        vocabulary=of_pieces([*SPECIAL, *words], "the words of the grammar"),
+        vocabulary=vocabulary(name),
     )
+
+
+def vocabulary(name: str) -> Vocabulary:
+    """Return the special pieces and every word of the set of that name."""
+    train, test = load(name)
+    words = {word for sentence in (*train.sentences, *test.sentences) for part in sentence for word in part.split()}
+    return of_pieces([*SPECIAL, *sorted(words)], "the words of the grammar")
 
 
 def load(name: str, train: int = TRAIN, test: int = TEST) -> tuple[Texts, Texts]:

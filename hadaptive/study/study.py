@@ -23,7 +23,7 @@ from hadaptive.study.captions import about
 from hadaptive.study.experiments import Experiments
 from hadaptive.study.figures import figures
 from hadaptive.study.tables import tables
-from hadaptive.tasks import CLASSIFICATION, TASKS
+from hadaptive.tasks import SEARCH, TASKS
 
 MADE = {
     *files.ENDINGS,
@@ -99,9 +99,9 @@ class Study(Experiments):
 
     @property
     def published(self) -> list[str]:
-        """The files of every image classifier for timm and the Hugging Face Hub, made on request."""
-        classifiers = [run for run in self.runs.values() if TASKS[run.task] is CLASSIFICATION]
-        return [f"{run.folder}/{PUBLISHED}/{name}" for run in classifiers for name in PUBLISHED_FILES]
+        """The files of every trained model for the Hugging Face Hub, made on request; a search trains no one model."""
+        trained = [run for run in self.runs.values() if TASKS[run.task] is not SEARCH]
+        return [f"{run.folder}/{PUBLISHED}/{name}" for run in trained for name in PUBLISHED_FILES]
 
     @property
     def bundle_files(self) -> list[str]:

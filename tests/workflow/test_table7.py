@@ -183,8 +183,8 @@ def test_snakemakes_report_has_every_file_with_its_caption(project: Project) -> 
 @pytest.mark.slow
 def test_a_trained_model_is_published_on_request(project: Project) -> None:
     run = "results/demo/cifar100/hadaptive_net_s/dysoft/seed0"
-    assert project.planned(f"{run}/timm/config.json") == {"publish": 1}, "nothing is trained again"
-    project.snakemake(f"{run}/timm/config.json")
-    made = {path.name for path in (project.folder / run / "timm").iterdir()}
+    assert project.planned(f"{run}/hub/config.json") == {"publish": 1}, "nothing is trained again"
+    project.snakemake(f"{run}/hub/config.json")
+    made = {path.name for path in (project.folder / run / "hub").iterdir()}
     assert made == {"model.safetensors", "config.json", "README.md"}
     assert project.planned() == {}, "the table has nothing to do with it"

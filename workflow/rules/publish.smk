@@ -1,4 +1,4 @@
-# On request, for one Run or for all: snakemake results/demo/cifar100/hadaptive_net_s/dysoft/seed0/timm/config.json, or
+# On request, for one Run or for all: snakemake results/demo/cifar100/hadaptive_net_s/dysoft/seed0/hub/config.json, or
 # snakemake publish_all. Not with every training: the weights are a second time on the disk.
 rule publish:
     input:
