@@ -16,11 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Plumbing that cannot change a result: naming, writing and reporting it.
 # The recipe a Run follows is among its settings, so the classes that hold them need not be here as well.
-PLUMBING = {"hadaptive"} | {
+PLUMBING = {"hadaptive", "hadaptive.train.progress"} | {
     f"hadaptive.{name}"
     for name in ("devices", "errors", "identity", "recipes", "record", "records", "run", "tracking", "units")
 }
-PLUMBING |= {f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")}
+PLUMBING |= {"hadaptive.train.progress"} | {
+    f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")
+}
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter
 # count only where they are named besides (`study.runs`), so that a change of ACH trains no baseline again.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -19,20 +18,19 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from hadaptive import tracking
 from hadaptive.errors import Preempted, UserError
 from hadaptive.train import ranks
 from hadaptive.train.micro_batches import Loss as Loss
 from hadaptive.train.micro_batches import MicroBatches
+from hadaptive.train.progress import Progress
 from hadaptive.train.state import EpochProgress as EpochProgress
 from hadaptive.train.state import History as History
 from hadaptive.train.state import State, Weights
 from hadaptive.train.stop import noticed
 from hadaptive.units import duration
 
-REFRESH_S = 0.5  # how often the bar reads the running sums, and so waits for the device
 AGREE_STEPS = 8  # how often several processes ask each other whether to save
 
 
@@ -104,19 +102,16 @@ def fit(
     if (done := len(state.history.curve)) or progress.steps:
         within = f" and {progress.steps} steps" if progress.steps else ""
         print(f"resumed after epoch {done} of {schedule.epochs}{within}", flush=True)
-    steps = schedule.epochs * train.steps
-    with (
-        noticed() as asked,
-        tqdm(total=steps, disable=None if ranks.is_main_process() else True, unit="step", dynamic_ncols=True) as bar,
-    ):
+    with noticed() as asked, Progress(schedule.epochs, train.steps, shown=ranks.is_main_process()) as display:
         while (epoch := len(state.history.curve) + 1) <= schedule.epochs:
             if state.history.micro_batches:
                 micro_batches.most = state.history.micro_batches[-1]["examples"]
-            bar.n, started = (epoch - 1) * train.steps + progress.steps, time.perf_counter()
+            display.start_at((epoch - 1) * train.steps + progress.steps)
+            started = time.perf_counter()
             trained: dict[str, float] | None = None
             try:
                 backward = partial(micro_batches.backward, parallel, loss)
-                trained = _epoch(parallel, backward, optimizer, train, schedule, epoch, bar, progress, state, asked)
+                trained = _epoch(parallel, backward, optimizer, train, schedule, epoch, display, progress, state, asked)
                 tested = ranks.broadcast(lambda: evaluate(trainee))
             except (Diverged, RuntimeError) as error:
                 if (reason := failure(error)) is None:
@@ -131,10 +126,8 @@ def fit(
                 state.finish_epoch({"epoch": epoch, **trained, **tested}, _since(started, progress), schedule.select)
                 progress, history = state.new_epoch(), state.history
                 tracking.epochs(history.curve)
-                with bar.external_write_mode() if ranks.is_main_process() else nullcontext():
-                    left_s = history.wall_s / epoch * (schedule.epochs - epoch)
-                    if ranks.is_main_process():
-                        print(_line(history.last_entry(), schedule, left_s), flush=True)
+                left_s = history.wall_s / epoch * (schedule.epochs - epoch)
+                display.line(_line(history.last_entry(), schedule, left_s))
                 continue
             # here nothing holds on to the failed step any more, and its memory can be used again
             progress = _smaller(state, micro_batches, epoch)
@@ -147,6 +140,13 @@ def compiled(model: nn.Module, how: bool | Literal["graphs"]) -> nn.Module:
         return model
     module: nn.Module = torch.compile(model, mode="reduce-overhead" if how == "graphs" else None)  # type: ignore[assignment]
     return module
+
+
+def _running(progress: EpochProgress, started: float) -> str:
+    """Return loss, top-1 and speed of the epoch so far, in words. Waits for the device."""
+    top1 = f", top-1 {100 * progress.correct.item() / progress.seen:.1f}%" if progress.counted else ""
+    mean_loss = progress.loss_sum.item() / progress.seen
+    return f"loss {mean_loss:.3f}{top1}, {progress.seen / _since(started, progress):.0f}/s"
 
 
 def _smaller(state: State, micro_batches: MicroBatches, epoch: int) -> EpochProgress:
@@ -167,7 +167,7 @@ def _epoch(
     train: Batches,
     schedule: Schedule,
     epoch: int,
-    bar: tqdm[Any],
+    display: Progress,
     progress: EpochProgress,
     state: State,
     asked: Callable[[], bool],
@@ -176,7 +176,7 @@ def _epoch(
     examples/s."""
     model.train()
     before, steps = (epoch - 1) * train.steps, schedule.epochs * train.steps
-    started = shown = time.perf_counter()
+    started = time.perf_counter()
     if progress.steps == 0:
         state.restore_rng()
     for x, y in islice(train.epoch(epoch), progress.steps, None) if progress.steps < train.steps else ():
@@ -195,13 +195,7 @@ def _epoch(
         else:
             progress.correct += batch_correct
         progress.seen, progress.steps = progress.seen + len(y), progress.steps + 1
-        if not bar.disable and (now := time.perf_counter()) - shown > REFRESH_S:
-            shown, speed = now, progress.seen / _since(started, progress)
-            bar.set_description(f"epoch {epoch}/{schedule.epochs}", refresh=False)
-            top1 = f", top-1 {100 * progress.correct.item() / progress.seen:.1f}%" if progress.counted else ""
-            mean_loss = progress.loss_sum.item() / progress.seen
-            bar.set_postfix_str(f"loss {mean_loss:.3f}{top1}, {speed:.0f}/s", refresh=False)
-        bar.update()
+        display.update(epoch, progress.steps, lambda: _running(progress, started))
         if ranks.world_size() == 1 or progress.steps % AGREE_STEPS == 0:
             wish = 2 if asked() else int(time.monotonic() - state.saved_at > schedule.save_s)
             if wish := ranks.all_reduce_max(wish):
