@@ -76,7 +76,9 @@ def test_only_asks_for_no_other_record(kept: Path) -> None:
     table, figure = given.tables["table7"], given.figures["figure7"]
     assert len(taken(given)) == 2
     here = {each.split("/")[2] for each in given.records if not each.startswith("results/reference/")}
-    assert here == {"complexity", "structure", "expansions"}, "counts need no data, so they are always measured"
+    assert here == {"complexity", "structure", "expansions", "detectors", "text_models"}, (
+        "counts need no data, so they are always measured"
+    )
     assert "; 2 of 57 records are reference records, the rest was not run" in table.about
     assert records_needed(figure) == []
     assert "; 0 of 1 records are reference records, the rest was not run" in figure.about

@@ -18,7 +18,7 @@ from hadaptive.paper.spec import records_needed
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification, Detection, Measure, NamedMeasure, Search, Text
 from hadaptive.study import Study
-from hadaptive.study.measures import inputs
+from hadaptive.study.measures import inputs, measure_code
 from hadaptive.study.runs import code_of, depends_on, trainer_code
 
 VALUES = yaml.safe_load((Path(__file__).resolve().parent.parent / "params.yaml").read_text())
@@ -90,7 +90,8 @@ def test_table_13_has_runs_of_text_with_the_papers_settings() -> None:
     runs, spec = given.runs, given.tables["table13"]
     assert len(spec.rows) == 8 and {row.published for row in spec.rows} == set(published("table13"))
     assert {path.parent.relative_to("results/paper").as_posix() for path in records_needed(spec)} == {
-        run.id for run in runs.values() if isinstance(run, Text)
+        "text_models",
+        *(run.id for run in runs.values() if isinstance(run, Text)),
     }
     run = runs["mnli/bert_12/ffn_ach/seed2"]
     assert isinstance(run, Text) and Text.model_validate_json(run.dumps()) == run
@@ -374,6 +375,25 @@ def test_table_6_trains_its_backbones_and_classifies_none_of_them_for_it() -> No
     one = study(models=["mobilenetv2_100"])
     assert list(one.runs) == ["coco/mobilenetv2_100/base/seed0"]
     assert one.figures["figure_detections"].records == ()
+
+
+def test_parameters_need_neither_coco_nor_a_training() -> None:
+    given = study(scale="cpu", reference="only")
+    for table, source in (("table6", "detectors"), ("table13", "text_models")):
+        assert {given.tables[table].why_not(row, source) for row in given.tables[table].rows} == {None}
+    assert not {"detectors", "text_models"} & given.not_run
+    assert given.measures["text_models"].settings["width"] == 128, "as wide as the scale trains them"
+    few = study(scale="cpu", reference="only", models=["starnet_s1"])
+    assert few.measures["detectors"] == given.measures["detectors"], "the models selected change no setting"
+    none = study(scale="gpu_100").tables["table13"]
+    assert "text_models" not in study(scale="gpu_100").measures
+    assert none.why_not(none.rows[0], "text_models") == "not part of scale gpu_100"
+
+
+def test_a_change_of_ach_counts_its_models_again() -> None:
+    measures = study().measures
+    assert measure_code(measures["detectors"]) == ("hadaptive.measure.detectors", "hadaptive.nn.hadaptive_net")
+    assert measure_code(measures["text_models"]) == ("hadaptive.measure.text_models", "hadaptive.nn.text_ach")
 
 
 def test_captions_speak_of_their_own_task() -> None:

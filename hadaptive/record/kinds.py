@@ -7,12 +7,14 @@ from typing import Any
 
 from hadaptive.record.measures import (
     ComplexityRecord,
+    DetectorsRecord,
     ExpansionsRecord,
     ExplainRecord,
     ImplementationsRecord,
     LatencyRecord,
     StructureRecord,
     SweepRecord,
+    TextModelsRecord,
     VarianceRecord,
 )
 from hadaptive.record.parts import Record, SkippedRecord
@@ -25,6 +27,8 @@ MEASURES: dict[str, type[Record]] = {
     "structure": StructureRecord,
     "variance": VarianceRecord,
     "expansions": ExpansionsRecord,
+    "detectors": DetectorsRecord,
+    "text_models": TextModelsRecord,
     "explain": ExplainRecord,
     "kernels/table4": ImplementationsRecord,
     "kernels/figure7": SweepRecord,

@@ -32,6 +32,38 @@ class ComplexityRecord(Record):
     metrics: Complexity
 
 
+class Detector(Complexity):
+    parameters_backbone: Count
+
+
+class Detectors(Part):
+    models: dict[str, dict[str, Detector]]  # model -> variant -> counts
+
+
+class DetectorsRecord(Record):
+    """Counts of Table 6."""
+
+    kind: Literal["detectors"]
+    metrics: Detectors
+
+
+class TextModel(Part):
+    parameters: Count
+    in_out_channels: Positive
+    mid_channels: Positive
+
+
+class TextModels(Part):
+    models: dict[str, dict[str, TextModel]]  # model -> variant -> counts
+
+
+class TextModelsRecord(Record):
+    """Counts of Table 13."""
+
+    kind: Literal["text_models"]
+    metrics: TextModels
+
+
 class Summary(Part):
     """Repeated measurements of a time."""
 

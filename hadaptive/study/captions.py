@@ -11,6 +11,9 @@ from hadaptive.tasks import SEARCH, TASKS
 
 IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7 and, with their settings, of every caption on images
 
+# Measures whose one record holds all rows of a table, each with the task that sets the models' size, if one does.
+TOGETHER = {"detectors": None, "text_models": "sst2"}
+
 
 def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = False) -> str:
     """Return one line on the scale: data and recipe of some tasks, seeds, and how latency is measured."""
@@ -67,6 +70,11 @@ def sources(selection: Selection, *names: str) -> dict[str, Source]:
     scale = selection.settings
     sources_by_name = {}
     for name in names:
+        if name in TOGETHER:
+            task = TOGETHER[name]
+            absent = None if task is None or task in selection.tasks else selection.absent[task]
+            sources_by_name[name] = Source(record=name, absent=absent, selected=selection.selected)
+            continue
         if name not in TASKS:
             sources_by_name[name] = Source(selected=selection.selected)
             continue

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hadaptive.config import TextTask
+from hadaptive.data.vocabulary import SIZE as VOCABULARY
 from hadaptive.explain.settings import EMBEDDED, named_photos
 from hadaptive.run import Classification, Measure, ModelMeasure, NamedMeasure, Run
 from hadaptive.study.runs import code_of, depends_on
@@ -22,6 +24,8 @@ FIGURE5 = {"channels": [16, 32, 64, 96, 128, 192, 256, 384, 512], "ratio": 4}  #
 FIGURE6 = {"fixed_channels": 64, "ratios": [4, 8, 12, 16, 20, 24]}
 FIGURE7 = {"fixed_channels": 64, "fixed_batch": 64}  # channels in (a), batch in (b); the paper does not say
 LATENCY_INPUT = {"image_size": 224, "num_classes": 100}  # Table 7: measured on models for CIFAR-100 at 224 px
+DETECTOR_INPUT = {"image_size": 320, "num_classes": 80}  # Table 6: COCO at the paper's size
+TEXT_INPUT = {"vocabulary": VOCABULARY, "classes": 2}  # Table 13: BERT's word pieces, the classes of SST-2
 FAST_FORM = "hadaptive.measure.fast_form"
 
 Runs = Mapping[str, Run]  # trainings, by id
@@ -98,6 +102,25 @@ def _expansions(selection: Selection, runs: Runs) -> Iterator[Measure]:
     yield Measure(scale=selection.scale, kind="expansions", settings={**FIGURE5, **FIGURE6, **size})
 
 
+def _detectors(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Yield the parameters and operations of Table 6's detectors, together: of every one, selected or not."""
+    entries = selection.params.detection.items()
+    models = {model: {entry.variant: selection.options(model, entry.variant)} for model, entry in entries}
+    if models:
+        yield Measure(scale=selection.scale, kind="detectors", settings={"models": models, **DETECTOR_INPUT})
+
+
+def _text_models(selection: Selection, runs: Runs) -> Iterator[Measure]:
+    """Yield the parameters and channels of Table 13's models, as wide as the scale trains them."""
+    task = selection.tasks.get("sst2")
+    models: dict[str, dict[str, object]] = {}
+    for model, variant in selection.text_pairs:
+        models.setdefault(model, {})[variant] = selection.options(model, variant)
+    if models and isinstance(task, TextTask):
+        shape = {"width": task.recipe.width, "heads": task.recipe.heads, **TEXT_INPUT}
+        yield Measure(scale=selection.scale, kind="text_models", settings={"models": models, **shape})
+
+
 def _shown(selection: Selection, model: str) -> str:
     """Return the variant of a model that Table 7 shows."""
     zoo = selection.params.zoo
@@ -146,6 +169,8 @@ MEASURES = {
     "variance": Kind("hadaptive.measure.variance", _variance),
     "structure": Kind("hadaptive.measure.structure", _structure, ModelMeasure, counted=True),
     "expansions": Kind("hadaptive.measure.expansions", _expansions, counted=True),
+    "detectors": Kind("hadaptive.measure.detectors", _detectors, counted=True),
+    "text_models": Kind("hadaptive.measure.text_models", _text_models, counted=True),
 }
 
 
@@ -176,5 +201,7 @@ def measure_code(measure: Measure) -> tuple[str, ...]:
     if isinstance(measure, ModelMeasure):
         ours = code_of(measure.model, measure.options)
     else:
-        ours = code_of(measure.settings.get("model", ""))
+        together = measure.settings.get("models", {measure.settings.get("model", ""): {"": {}}})
+        each = [code_of(model, options) for model, variants in together.items() for options in variants.values()]
+        ours = tuple(dict.fromkeys(name for names in each for name in names))
     return (kind.module, *ours, *((FAST_FORM,) if ours and kind.exported else ()))

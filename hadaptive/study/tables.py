@@ -65,7 +65,7 @@ def table6(selection: Selection) -> TableSpec:
         demonstration=selection.stand_in,
         about=about(selection, ("coco",)),
         rows=tuple(_row(model, entry) for model, entry in selection.params.detection.items()),
-        sources=sources(selection, "coco"),
+        sources=sources(selection, "detectors", "coco"),
     )
 
 

@@ -27,7 +27,7 @@ SPEC = STUDY.tables["table6"]
 
 def real(spec: Any) -> Any:
     source = spec.sources["coco"].model_copy(update={"stand_in": None, "absent": None})
-    return spec.model_copy(update={"sources": {"coco": source}, "demonstration": False})
+    return spec.model_copy(update={"sources": {**spec.sources, "coco": source}, "demonstration": False})
 
 
 @pytest.fixture
@@ -37,13 +37,20 @@ def trained(write: Any, tmp_path: Path) -> Path:
         printed = published("table6")[row.label]
         (record_id,) = record_ids(SPEC, row, "coco")
         metrics = {"map_last": float(printed["map_50_95"]), "miou_last": float(printed["miou"]),
-                   "parameters": 9_000_000, "macs": 10**9, "parameters_backbone": 10**6, "map_50_last": 40.0,
+                   "map_50_last": 40.0,
                    "map_75_last": 20.0, "matched_last": 1000, "map_best_on_test": 25.0, "train_map_last": 30.0,
                    "train_miou_last": 75.0}  # fmt: skip
         write(tmp_path, {
             "schema": 1, "id": record_id, "scale": SPEC.scale, "status": "done", "metrics": metrics,
             "run": {"recipe": {"image_size": 320}}, "data": {"train_examples": 118_287, "test_examples": 5000},
         })  # fmt: skip
+    counts = {"parameters": 9_000_000, "macs": 9, "macs_training_form": 10**9, "parameters_backbone": 10**6}
+    models = {row.model: {row.variant: counts} for row in SPEC.rows}
+    settings = {"num_classes": 80, "image_size": 320}
+    write(tmp_path, {
+        "schema": 1, "id": "detectors", "kind": "detectors", "scale": SPEC.scale, "status": "done",
+        "settings": settings, "metrics": {"models": models},
+    })  # fmt: skip
     return tmp_path
 
 
@@ -55,6 +62,7 @@ def test_the_rows_are_the_paper_s() -> None:
 def test_the_table_and_its_comparison(trained: Path) -> None:
     table, compared = frames(real(SPEC), trained)
     assert table.cells["params_m"][0].value == 9 and table.cells["macs_g"][0].value == 1
+    assert "Params and MACs: 80 classes, 320 px." in [note.text for note in table.notes]
     assert [cell.value for cell in compared.cells["miou_difference"]] == [0.0] * 6
     assert [cell.printed for cell in compared.cells["map_50_95_published"]][-1] == "23.2"
     assert any("118287 images, tested on 5000, at 320 px" in note.text for note in table.notes)

@@ -137,7 +137,7 @@ class Records:
                 elif (why_not := self.spec.why_not(row, column.source)) is not None:
                     fixed[n, column.key] = Cell.empty(why_not)
                 else:
-                    metric = column.metric.format(variant=row.variant)
+                    metric = column.metric.format(model=row.model, variant=row.variant)
                     ids = record_ids(self.spec, row, column.source)
                     asked += [(n, column.key, each, metric, column.factor) for each in ids]
         wanted = pd.DataFrame(asked, columns=["row", "column", "id", "asked", "factor"])

@@ -17,6 +17,7 @@ Derived = Callable[[dict[str, list[Cell]]], list[Cell]]
 S, V3, V4 = "hadaptive_net_s", "mobilenetv3_small_100", "mobilenetv4_conv_small"
 SHUFFLE, STAR = "shufflenet_v2_x1_0", "starnet_s1"
 V1_MODULE = "v1 ACH"
+_OF_ROW = "models.{model}.{variant}"  # in a record that holds the counts of several models
 
 
 @dataclass(frozen=True)
@@ -256,18 +257,20 @@ LAYOUTS: dict[str, Layout] = {
         title="ACH in the place of the first feed-forward layer of BERT, from random weights (the paper's Table 13).",
         rows=_bert(),
         columns=(
-            Column("in_out_channels", "In, out", "sst2", "in_out_channels", over="Channels", digits=0),
-            Column("mid_channels", "Middle", "sst2", "mid_channels", over="Channels", digits=0),
-            Column("params_m", "Params", "sst2", "parameters", 1e-6, "M"),
+            Column("in_out_channels", "In, out", "text_models", f"{_OF_ROW}.in_out_channels", over="Channels",
+                   digits=0),
+            Column("mid_channels", "Middle", "text_models", f"{_OF_ROW}.mid_channels", over="Channels",
+                   digits=0),
+            Column("params_m", "Params", "text_models", f"{_OF_ROW}.parameters", 1e-6, "M"),
             *_top1("sst2", "SST-2", "sst2"),
             *_top1("mnli10", "MNLI-10%", "mnli"),
             Column("sst2_commonest", "", "sst2", "commonest_class", shown=False),
             Column("mnli10_commonest", "", "mnli", "commonest_class", shown=False),
         ),
         rows_are="Feed-forward layer",
-        notes=("Channels and parameters: of the models as trained. FFN: BERT's own, four times as wide inside; "
-               "two thirds: two thirds of that, at 768 channels the 2048 that the paper prints for its FFN (BERT-base "
-               "has 3072). Both stand beside the paper's one FFN.",),
+        notes=("Parameters: with BERT's 30,522 word pieces and the two classes of SST-2. FFN: BERT's own, four times "
+               "as wide inside; two thirds: two thirds of that, at 768 channels the 2048 that the paper prints for its "
+               "FFN (BERT-base has 3072). Both stand beside the paper's one FFN.",),
     ),
     "v1_table1": Layout(
         title="Order and kind of normalisation in the first version's ACH, in blocks 9 and 10 of MobileNetV3-S "
