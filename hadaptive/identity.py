@@ -20,9 +20,7 @@ PLUMBING = {"hadaptive", "hadaptive.train.progress"} | {
     f"hadaptive.{name}"
     for name in ("devices", "errors", "identity", "recipes", "record", "records", "run", "tracking", "units")
 }
-PLUMBING |= {"hadaptive.train.progress"} | {
-    f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")
-}
+PLUMBING |= {f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")}
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter
 # count only where they are named besides (`study.runs`), so that a change of ACH trains no baseline again.
