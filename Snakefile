@@ -26,6 +26,7 @@ rule all:
         rules.bundle.output,
         rules.crate.output,
         rules.metrics.output,
+        rules.plots_page.output,
 
 
 onstart:

@@ -33,6 +33,7 @@ RENDERINGS = {
     "bundle",
     "results",
     "metrics",
+    "plots_page",
     "checklists",
     "crate",
     "pdf",

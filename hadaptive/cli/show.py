@@ -31,6 +31,8 @@ def add(verb: Verb) -> None:
     metrics.add_argument(
         "--spec", type=content, help="file with the JSON of what to write (default: derived from params.yaml)"
     )
+    page = verb("plots-page", _plots_page, "write the page of `dvc plots show`, which needs no network")
+    page.add_argument("--out", type=Path, default=Path("results/plots.html"), help="file (default: results/plots.html)")
     render = verb("render", _render, "render a table from records")
     render.add_argument("table", help="for example table7")
     render.add_argument(
@@ -68,6 +70,12 @@ def _figure(a: argparse.Namespace) -> None:
     spec = FigureSpec.model_validate_json(a.spec) if a.spec else known[a.figure]
     for path in render_figure(spec, Path("results"), a.out):
         print(path)
+
+
+def _plots_page(a: argparse.Namespace) -> None:
+    from hadaptive.paper.plots_page import write
+
+    print(write(a.out))
 
 
 def _metrics(a: argparse.Namespace) -> None:

@@ -75,10 +75,10 @@ def _gradcam(experiments: Experiments, name: str, number: int) -> FigureSpec:
     measures = experiments.measures_of("explain")
     if number >= len(measures):
         return _figure(experiments, name, "explain.images in params.yaml names one image")
-    measure = measures[number]
+    measure, layers = measures[number], [structure.id for structure in experiments.measures_of("structure")]
     credit = CREDITS.get(measure.settings["image"])
     photo = f"{measure.id.removeprefix('explain/')}{f' (photo: {credit})' if credit else ''}"
-    figure = _figure(experiments, name, f"{photo}; models trained on {about(experiments)}", measure.id)
+    figure = _figure(experiments, name, f"{photo}; models trained on {about(experiments)}", measure.id, *layers)
     return figure.model_copy(update={"image": measure.settings["image"], "subject": measure.settings["subject"]})
 
 

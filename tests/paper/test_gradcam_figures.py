@@ -82,7 +82,31 @@ def test_without_a_record_the_photo_is_shown_with_its_subject(tmp_path: Path) ->
     spec = SPEC.model_copy(update={"image": "scikit-learn:flower.jpg", "subject": (0.2, 0.2, 0.8, 0.8)})
     photo, words = draw(spec, tmp_path).figure.axes
     assert len(photo.images) == 1 and len(photo.patches) == 2
-    assert "not run" in words.texts[0].get_text()
+    assert "not run" in words.texts[0].get_text() and "layers of" not in words.texts[0].get_text()
+
+
+def test_without_a_record_the_layers_that_would_have_maps_are_named(write: Any, tmp_path: Path) -> None:
+    common = {"in": 3, "out": 8, "size": 8, "parameters": 1, "macs": 1}
+    convolution = {"module": "CNA", "kernel": 3, "norm": "BN", "act": "HS", **common}
+    bottleneck = {
+        "module": "AB", "expansion": {"kind": "Ghost", "times": 2.0, "s": 4, "kernel": 3}, "width": 16, "kernel": 3,
+        "stride": 1, "residual": True, **common,
+    }  # fmt: skip
+    layers = [{"layer": 0, "stride": 2, **convolution}, {"layer": 1, **bottleneck},
+              {"layer": 2, "module": "FN", "hidden": 9, "dropout": 0.2, **common}]  # fmt: skip
+    write(tmp_path, {
+        "schema": 1, "id": "structure/net/dysoft", "kind": "structure", "scale": "cpu", "status": "done",
+        "model": "net", "variant": "dysoft", "settings": {"image_size": 8}, "metrics": {"layers": layers},
+    })  # fmt: skip
+    change = {"image": "scikit-learn:flower.jpg", "records": ("explain/flower", "structure/net/dysoft")}
+    _, words = draw(SPEC.model_copy(update=change), tmp_path).figure.axes
+    said = words.texts[0].get_text().replace("\n", " ").replace("\u00a0", " ")
+    assert "not run" in said and "these layers of Hadaptive-Net-S: 1 Conv ↓, 2 Ghost (" in said
+
+
+def test_the_figures_read_the_layers_of_the_model() -> None:
+    figures = Study(config.load(ROOT / "params.yaml")).figures
+    assert figures["figure9"].records == ("explain/china", "structure/hadaptive_net_s/dysoft")
 
 
 @pytest.mark.parametrize(

@@ -12,3 +12,15 @@ rule metrics:
         code=code_id("hadaptive.paper.tables.metrics"),
     shell:
         "python -m hadaptive metrics --spec {params.spec} > {log} 2>&1"
+
+
+# The page of `dvc plots show`, with its scripts: it opens without a network. The same at every scale.
+rule plots_page:
+    output:
+        "results/plots.html",
+    log:
+        "logs/plots_page.log",
+    params:
+        code=code_id("hadaptive.paper.plots_page"),
+    shell:
+        "python -m hadaptive plots-page --out {output} > {log} 2>&1"

@@ -11,3 +11,4 @@ rule results_all:
     input:
         study.records,
         rules.metrics.output,
+        rules.plots_page.output,

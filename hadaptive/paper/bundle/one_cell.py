@@ -60,7 +60,7 @@ def _lines(frame: Frame, at: Place, results_root: Path) -> Iterator[str]:
         if found.reference:
             yield "  reference record"
         if column.metric:
-            yield f"  metrics: {column.metric.format(variant=at.row.variant)}"
+            yield f"  metrics: {column.metric_of(at.row)}"
         if found.record:
             ran = found.record.environment
             yield f"  {machine(ran)}, commit {ran.git_commit}"

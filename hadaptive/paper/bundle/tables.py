@@ -179,7 +179,7 @@ def _data(at: Place, shown: Shown) -> dict[str, Any]:
         "shown": " ".join(
             part for part in (shown.text, f"± {shown.spread}" if shown.spread else "", column.unit) if part
         ),
-        "metric": f"{column.source}: {column.metric.format(variant=at.row.variant)}{times}" if column.metric else "",
+        "metric": f"{column.source}: {column.metric_of(at.row)}{times}" if column.metric else "",
         "value": None if cell.value is None else f"{cell.value:.10g}",
         "std": None if cell.std is None else f"{cell.std:.4g}",
         "n": cell.n if cell.n > 1 else None,

@@ -184,7 +184,7 @@ class Compared:
 
     def _blocks(self, row: Row, column: Column) -> list[float]:
         """The medians of the blocks of runs behind a latency; empty where the record has none."""
-        metric = column.metric.format(variant=row.variant)
+        metric = column.metric_of(row)
         (record_id,) = record_ids(self.spec, row, column.source)
         record = self.records.read(record_id)
         found = record.at("metrics", *metric.split(".")[:-1], "blocks_ms") if isinstance(record, Record) else None

@@ -27,7 +27,14 @@ from hadaptive.paper.cells import Remark, read_record
 from hadaptive.paper.figures import Drawn, style
 from hadaptive.paper.spec import FigureSpec, record_path
 from hadaptive.record.files import DAMAGED
-from hadaptive.record.measures import ExplainedLayer, ExplainedNet, ExplainRecord
+from hadaptive.record.measures import (
+    BottleneckLayer,
+    ExplainedLayer,
+    ExplainedNet,
+    ExplainRecord,
+    HeadLayer,
+    StructureRecord,
+)
 
 LABELS = {"all_ghost": "All Ghost", "dysoft": "With ACH"}  # the paper's order
 COLUMNS = 8  # a band of the page: first the photo, then layers
@@ -42,14 +49,14 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     title = f"Figure {number}: Grad-CAM through the layers, at scale {spec.scale}"
     marked = "Demonstration, not a result. " if spec.demonstration else ""
     record: ExplainRecord | Remark = Remark.of(spec.about)
-    for record_id in spec.records:
+    for record_id in spec.records[:1]:
         record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, ExplainRecord)
     shown = record if isinstance(record, Remark) else _decoded(record.metrics.image.shown_jpeg)
     if isinstance(record, Remark) or isinstance(shown, Remark):
         why = record if isinstance(record, Remark) else shown
         assert isinstance(why, Remark)
         alt = f"{marked}Grad-CAM maps were not measured: {why.text}. Scale {spec.scale}: {spec.about}."
-        return Drawn(_photo_alone(spec, why.text), title, alt, [])
+        return Drawn(_photo_alone(spec, why.text, _layers(spec, results_root)), title, alt, [])
     nets = _first_seed(record.metrics.nets)
     made = _grid(record, shown, nets)
     made.suptitle(f"{marked}Scale {spec.scale}", fontsize=8, fontweight="bold" if marked else "normal")
@@ -64,6 +71,24 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         for layer in net.layers
     ]  # fmt: skip
     return Drawn(made, title, f"{marked}{_alt(nets)} Scale {spec.scale}: {spec.about}.", rows)
+
+
+def _layers(spec: FigureSpec, results_root: Path) -> list[str]:
+    """The layers that would have maps, as they stand above the maps; none without the record of the model's layers."""
+    for record_id in spec.records[1:]:
+        record = read_record(record_path(spec, record_id, results_root), record_id, spec.scale, StructureRecord)
+        if isinstance(record, StructureRecord):
+            shown = [layer for layer in record.metrics.layers if not isinstance(layer, HeadLayer)]
+            return [
+                _titled(n, layer.expansion.kind if isinstance(layer, BottleneckLayer) else "Conv", layer.stride > 1)
+                for n, layer in enumerate(shown, 1)
+            ]
+    return []
+
+
+def _titled(number: int, operator: str, downsamples: bool) -> str:
+    """What stands above a layer's map: "2 Ghost ↓"."""
+    return f"{number} {operator}{' ↓' if downsamples else ''}"
 
 
 def _decoded(jpeg: str) -> Image.Image | Remark:
@@ -98,9 +123,8 @@ def _grid(record: ExplainRecord, shown: Image.Image, nets: list[ExplainedNet]) -
             ax.text(-0.12, 0.5, LABELS[net.variant], rotation=90, ha="right", va="center", transform=ax.transAxes)
     for place, layer in enumerate(nets[-1].layers, 1):
         band, column = divmod(place, COLUMNS)
-        arrow = " ↓" if layer.downsamples else ""
         axes[band * len(nets), column].set_title(
-            f"{place} {layer.operator}{arrow}", fontsize=7, pad=2 if band == 0 else 5
+            _titled(place, layer.operator, layer.downsamples), fontsize=7, pad=2 if band == 0 else 5
         )
     _photo(axes[0, 0], photo, record.settings.subject)
     _key(axes[1, 0])
@@ -146,8 +170,11 @@ def _key(ax: Axes) -> None:
     ax.text(1, 0.48, "max", ha="right", va="bottom", fontsize=7)
 
 
-def _photo_alone(spec: FigureSpec, why: str) -> Figure:
-    """The photo with the box around its subject, and why there are no maps; a line where there is no photo."""
+def _photo_alone(spec: FigureSpec, why: str, layers: list[str]) -> Figure:
+    """The photo with the box around its subject, why there are no maps, and the layers that would have them.
+
+    One line where there is no photo.
+    """
     try:
         photo = open_image(spec.image) if spec.image else None
     except UserError:
@@ -162,10 +189,14 @@ def _photo_alone(spec: FigureSpec, why: str) -> Figure:
     ax.set_box_aspect(photo.shape[0] / photo.shape[1])
     _photo(ax, photo, list(spec.subject) if spec.subject else None)
     ax.set(xlim=(0, 1), ylim=(1, 0), title="")
-    text = textwrap.fill(
-        f"Grad-CAM maps not measured: {why}. The box is the subject on which a model should focus.", 60
-    )
-    words.text(0, 0.5, text, ha="left", va="center", color=style.FAINT)
+    parts = [f"Grad-CAM maps not measured: {why}. The box is the subject on which a model should focus."]
+    if layers:
+        named = ", ".join(layer.replace(" ", "\u00a0") for layer in layers)
+        parts.append(
+            f"Maps are made of these layers of Hadaptive-Net-S: {named} (↓: downsampling; All Ghost has Ghost for ACH)."
+        )
+    text = "\n".join(textwrap.fill(part, 74) for part in parts)
+    words.text(0, 0.5, text, ha="left", va="center", color=style.FAINT, fontsize=7)
     return made
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hadaptive.paper.cells import Cell, R, Remark, look_up, read_record
 from hadaptive.paper.published import errata, published
-from hadaptive.paper.spec import TableSpec, record_ids, record_ids_needed, record_path
+from hadaptive.paper.spec import Row, TableSpec, record_ids, record_ids_needed, record_path
 from hadaptive.record import Record
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Column:
     key: str  # its name in the CSV, and in the published table
     title: str
     source: str = ""
-    metric: str = ""  # dotted path in the record's metrics; {variant} is the row's
+    metric: str = ""  # dotted path in the record's metrics; {model} and {variant} are the row's
     factor: float = 1.0
     unit: str = ""
     over: str = ""  # title spanning it and its neighbours
@@ -54,6 +54,10 @@ class Column:
     def name(self) -> str:
         """Title with unit: "Params (M)"."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def metric_of(self, row: Row) -> str:
+        """The path of a row's number in its record's metrics."""
+        return self.metric.format(model=row.model, variant=row.variant)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class Records:
                 elif (why_not := self.spec.why_not(row, column.source)) is not None:
                     fixed[n, column.key] = Cell.empty(why_not)
                 else:
-                    metric = column.metric.format(model=row.model, variant=row.variant)
+                    metric = column.metric_of(row)
                     ids = record_ids(self.spec, row, column.source)
                     asked += [(n, column.key, each, metric, column.factor) for each in ids]
         wanted = pd.DataFrame(asked, columns=["row", "column", "id", "asked", "factor"])
