@@ -24,6 +24,8 @@ def add(verb: Verb) -> None:
     data.add_argument("dataset", help="for example cifar100, coco, sst2")
     data.add_argument("--settings", help="JSON of the `data` part of params.yaml (default: params.yaml's)")
     data.add_argument("--out", type=Path, help="folder (default: data/prepared/DATASET)")
+    data.add_argument("--image-size", type=int, help="of an image folder: decode it once to squares of so many pixels")
+    data.add_argument("--dry-run", action="store_true", help="with --image-size: only estimate size and time")
     train = verb("train", _train, "train one Run, or resume it")
     train.add_argument("run", help="a Run's id (see `hadaptive runs`) or its JSON")
     train.add_argument("--device", help="a torch device (default: a free GPU, else cpu)")
@@ -45,14 +47,33 @@ def add(verb: Verb) -> None:
 
 def _data(a: argparse.Namespace) -> None:
     from hadaptive.data import prepare
+    from hadaptive.data.prepared import MANIFEST
     from hadaptive.data.settings import DATASETS, DataSettings
     from hadaptive.errors import nearest
+    from hadaptive.recipes import MOST_PIXELS
 
     if a.dataset not in DATASETS:
         raise UserError(f"unknown data set {a.dataset!r}.{nearest(a.dataset, list(DATASETS))}")
-    settings = DataSettings.model_validate_json(a.settings) if a.settings else params(a).data
-    manifest = prepare(a.dataset, a.out or Path("data/prepared", a.dataset), settings)
-    print(f"{a.dataset}: {manifest['counts']} examples of {manifest['num_classes']} classes, from {manifest['source']}")
+    if a.image_size is not None and DATASETS[a.dataset].kind != "folder":
+        raise UserError(f"{a.dataset} is no image folder, so there is nothing to decode; leave --image-size out")
+    if a.image_size is not None and not 1 <= a.image_size <= MOST_PIXELS:
+        raise UserError(f"--image-size {a.image_size}: give 1 to {MOST_PIXELS} pixels")
+    if a.dry_run and a.image_size is None:
+        raise UserError("--dry-run needs --image-size: it estimates what decoding takes")
+    out = a.out or Path("data/prepared", a.dataset)
+    if a.image_size is None or not (out / MANIFEST).exists():
+        settings = DataSettings.model_validate_json(a.settings) if a.settings else params(a).data
+        made = prepare(a.dataset, out, settings)
+        print(f"{a.dataset}: {made['counts']} examples of {made['num_classes']} classes, from {made['source']}")
+    if a.image_size is not None:
+        from hadaptive.data.sharding import make, plan_of
+
+        plan = plan_of(out, a.image_size)
+        print(plan.text(a.threads), flush=True)
+        plan.check_room()
+        if not a.dry_run:
+            made = make(plan, a.threads)
+            print(f"{plan.folder}: {len(made['files'])} files, {made['source']}")
 
 
 def _train(a: argparse.Namespace) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor
 
 from hadaptive.data.augment import Augment
-from hadaptive.data.prepared import open_arrays, read_manifest
+from hadaptive.data.prepared import MANIFEST, open_arrays, read_manifest, shards_of
 from hadaptive.data.subset import balanced_subset
 
 Split = Literal["train", "test"]
+PartOf = Callable[[int], tuple[int, int]]
 
 
 class Source(Protocol):
@@ -73,9 +75,10 @@ class Batches:
         flip: bool,
         examples: int | None,
         memory_format: torch.memory_format,
+        part: PartOf | None = None,
     ) -> None:
         self.source, self.manifest, self.train, self.seed, self.flip = source, manifest, train, seed, flip
-        self.device, self.memory_format = device, memory_format
+        self.device, self.memory_format, self.part = device, memory_format, part
         self.pad = pad if train else 0
         self.num_classes: int = manifest["num_classes"]
         self.augment = Augment(source.source_hw, image_size, manifest["mean"], manifest["std"], self.pad, device)
@@ -117,11 +120,27 @@ class Batches:
             order = self.subset
             corners = torch.zeros(2, count, dtype=torch.int64, device=device)
             flips = torch.zeros(count, dtype=torch.bool, device=device)
-        indices, corners_2B, flips_B = (torch.split(t, self.sizes, dim=-1) for t in (order, corners, flips))
-        images = self.source.fetch(indices)
-        for u_BCHW, index_B, (top_B, left_B), flip_B in zip(images, indices, corners_2B, flips_B, strict=True):
-            x_BCHW = self.augment(u_BCHW, top_B, left_B, flip_B)
-            yield x_BCHW.contiguous(memory_format=self.memory_format), self.source.labels[index_B]
+        ends = list(accumulate(self.sizes))
+        spans = [self._span(end - size, size) for end, size in zip(ends, self.sizes, strict=True)]
+        images = self.source.fetch([order[span] for span in spans])
+        for u_BCHW, span, size, end in zip(images, spans, self.sizes, ends, strict=True):
+            (top_B, left_B), flip_B = corners[:, span], flips[span]
+            x_BCHW = self.augment(u_BCHW, top_B, left_B, flip_B).contiguous(memory_format=self.memory_format)
+            if len(x_BCHW) < size:
+                x_BCHW = self._among(x_BCHW, span.start - (end - size), size)
+            yield x_BCHW, self.source.labels[order[end - size : end]]
+
+    def _span(self, start: int, size: int) -> slice:
+        """Return the examples of the epoch's order that this process reads of a batch: one where it takes none."""
+        first, last = self.part(size) if self.part else (0, size)
+        return slice(start + first, start + last) if first < last else slice(start, start + 1)
+
+    def _among(self, own_BCHW: Tensor, first: int, size: int) -> Tensor:
+        """Put the examples of this process at their places in the batch; NaN stands for those of other processes."""
+        shape = (size, *own_BCHW.shape[1:])
+        x_BCHW = torch.empty(shape, device=self.device, memory_format=self.memory_format).fill_(torch.nan)
+        x_BCHW[first : first + len(own_BCHW)] = own_BCHW
+        return x_BCHW
 
 
 def batch_sizes(examples: int, batch_size: int, *, avoid_one: bool) -> list[int]:
@@ -154,6 +173,7 @@ def open_batches(
     examples: int | None = None,
     memory_format: torch.memory_format = torch.channels_last,
     workers: int = 0,
+    part: PartOf | None = None,
 ) -> Batches:
     """Open a split of the data set that `prepare` wrote to `root`.
 
@@ -169,7 +189,9 @@ def open_batches(
         flip: mirror half of the training images.
         examples: use only a class-balanced subset of this size, the same whatever the seed.
         memory_format: of the batches.
-        workers: processes that decode images of an ImageFolder; 0 decodes in this process. Tensor sets need none.
+        workers: threads that read shards, or processes that decode an image folder without shards; 0: neither.
+        part: the range of a batch's examples that this process takes, by the batch's size; None: all. Only those are
+            read, and the others are NaN; labels are the whole batch's.
 
     Raises:
         DataError: the data set is not prepared, or was changed since.
@@ -184,9 +206,15 @@ def open_batches(
     manifest = read_manifest(root)
     source: Source
     if manifest["kind"] == "folder":
-        from hadaptive.data.image_folder import OnDisk
+        shards = shards_of(root, image_size)
+        if (shards / MANIFEST).exists():
+            from hadaptive.data.shards import Shards
 
-        source = OnDisk(root, manifest, split, image_size=image_size, device=device, workers=workers)
+            source = Shards(shards, manifest, split, device=device, workers=workers)
+        else:
+            from hadaptive.data.image_folder import OnDisk
+
+            source = OnDisk(root, manifest, split, image_size=image_size, device=device, workers=workers)
     else:
         source = InMemory(root, manifest, split, device)
     return Batches(
@@ -201,4 +229,5 @@ def open_batches(
         flip=flip,
         examples=examples,
         memory_format=memory_format,
+        part=part,
     )

@@ -1,6 +1,7 @@
 """ImageNet-1k, or any set laid out as <root>/train/<class>/* and <root>/val/<class>/*.
 
-Workers decode and resize to uint8 (bilinear, to a square); what follows runs on the device as for every other set.
+Images are decoded and resized to uint8 (bilinear, to a square) once, by `sharding`, or else by workers at every epoch;
+what follows runs on the device as for every other set.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hadaptive.data.decode import decode
 from hadaptive.data.errors import DataError
 from hadaptive.data.prepared import MANIFEST, SCHEMA, location, remedy, write_location
 from hadaptive.data.settings import DataSettings
@@ -114,21 +116,6 @@ def manifest_of(dataset: str, root: Path) -> dict[str, Any]:
         "files": {},
         "sha256": digest.hexdigest(),
     }
-
-
-def decode(path: Path, image_size: int) -> NDArray[np.uint8]:
-    """Return an image as uint8 (3, image_size, image_size), bilinear. Raises DataError naming the file."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            square = image.convert("RGB").resize((image_size, image_size), Image.Resampling.BILINEAR)
-    except Exception as error:  # a damaged file can make a decoder raise almost anything
-        reason = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"cannot read image {path} ({reason}); replace or delete it, then prepare the data set again"
-        ) from None
-    return np.asarray(square).transpose(2, 0, 1)
 
 
 class Decoder:

@@ -64,6 +64,12 @@ class DataSettings(Settings):
     mirrors: dict[str, list[str]] = Field(default={}, description="addresses tried before the official, by data set")
     vocabulary: Path | None = Field(default=None, description="bert-base-uncased's vocab.txt, when not under root")
     downloads: Path = Field(default=Path("data/downloads"), description="where downloaded archives are kept")
+    shards: bool = Field(
+        default=True,
+        description="decode image folders once, to memory-mapped shards (ImageNet at 224 px: 200 GB); false: at every "
+        "epoch, to the same pixels",
+        exclude_if=lambda value: value,  # so that its coming prepares no data set again
+    )
     timeout_s: float = Field(
         default=30.0, gt=0, le=86_400, description="seconds without an answer before a server is given up"
     )

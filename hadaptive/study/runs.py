@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hadaptive.config import FOUND, ClassificationTask
+from hadaptive.data.settings import DATASETS, DataSettings
 from hadaptive.run import ModelMeasure, Run
 from hadaptive.study.selection import Selection
 from hadaptive.tasks import SEARCH, TASKS
@@ -33,6 +34,14 @@ def trainings(selection: Selection) -> Iterator[Run]:
             for seed in selection.seeds(model):
                 yield task.run.model_validate({**common, "seed": seed})
     yield from selection.searches
+
+
+def manifests_of(run: Run, settings: DataSettings) -> list[str]:
+    """Return the manifests of the prepared data that a Run is trained on: of an image folder also its shards'."""
+    folder = f"data/prepared/{run.dataset}"
+    if settings.shards and DATASETS[run.dataset].kind == "folder":
+        return [f"{folder}/manifest.json", f"{folder}/{run.recipe.image_size}px/manifest.json"]
+    return [f"{folder}/manifest.json"]
 
 
 def depends_on(executed: Run | ModelMeasure) -> list[str]:

@@ -22,6 +22,7 @@ from hadaptive.records import PUBLISHED, PUBLISHED_FILES
 from hadaptive.study.captions import about
 from hadaptive.study.experiments import Experiments
 from hadaptive.study.figures import figures
+from hadaptive.study.runs import manifests_of
 from hadaptive.study.tables import tables
 from hadaptive.tasks import SEARCH, TASKS
 
@@ -95,7 +96,7 @@ class Study(Experiments):
         """The manifest of every prepared data set on which a Run is trained; none where nothing is trained."""
         if self.params.takes == "only":
             return []
-        return sorted({f"data/prepared/{run.dataset}/manifest.json" for run in self.runs.values()})
+        return sorted({path for run in self.runs.values() for path in manifests_of(run, self.params.data)})
 
     @property
     def published(self) -> list[str]:

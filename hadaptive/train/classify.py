@@ -16,7 +16,9 @@ from hadaptive.errors import UserError
 from hadaptive.nn.zoo import create_model, min_image_size
 from hadaptive.recipes import Recipe
 from hadaptive.run import Classification, Search
+from hadaptive.train import ranks
 from hadaptive.train.loop import Schedule, fit
+from hadaptive.train.micro_batches import shard
 from hadaptive.train.outcomes import NAME, outcomes
 from hadaptive.train.record import Job, Result, accuracies
 from hadaptive.train.schedule import cosine
@@ -67,7 +69,8 @@ def splits(run: Classification | Search, job: Job) -> tuple[Batches, Batches]:
     """Open the training and the test set, in batches as the recipe says."""
     recipe = run.recipe
     augment: dict[str, Any] = {"pad": recipe.pad, "flip": recipe.flip, "examples": recipe.train_examples}
-    train = open_split(run, job, "train", batch_size=recipe.batch_size, train=True, **augment)
+    part = shard if ranks.world_size() > 1 else None
+    train = open_split(run, job, "train", batch_size=recipe.batch_size, train=True, part=part, **augment)
     return train, open_split(run, job, "test", batch_size=4 * recipe.batch_size, train=False)
 
 

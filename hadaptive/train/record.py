@@ -68,7 +68,9 @@ def write(run: Run, result: Result, job: Job, *, out: Path, code: str) -> None:
     if not ranks.is_main_process():
         return
     try:
-        prepared.verify(data)  # again, as a training takes hours: the record names what it was trained on
+        prepared.verify(
+            data, image_size=getattr(run.recipe, "image_size", None)
+        )  # again, as a training takes hours: the record names what it was trained on
     except DataError:
         for state in work.glob("state*.pt"):  # nobody can tell from which epoch on the data were others
             state.unlink()

@@ -32,7 +32,7 @@ from hadaptive.paper.spec import records_needed
 from hadaptive.records import PUBLISHED, PUBLISHED_FILES, write_text
 from hadaptive.study import Study
 from hadaptive.study.measures import MEASURES, inputs, measure_code
-from hadaptive.study.runs import depends_on, trainer_code
+from hadaptive.study.runs import depends_on, manifests_of, trainer_code
 
 # Not by `configfile:`, which would run expressions that a file asks to have run. For the same reason --configfile is
 # refused, although Snakemake has read its file by now.
@@ -68,6 +68,7 @@ SETTINGS = study.params.model_dump_json(exclude_unset=True)
 wildcard_constraints:
     net="[A-Za-z0-9_]+/[A-Za-z0-9_]+",  # model/variant
     dataset="[A-Za-z0-9_]+",
+    side=r"\d+",
     table="|".join(study.tables),
     figure="|".join(study.figures),
     measure="|".join(

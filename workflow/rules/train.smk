@@ -1,6 +1,6 @@
 rule train:
     input:
-        lambda wc: f"data/prepared/{study.runs[wc.run].dataset}/manifest.json",
+        lambda wc: manifests_of(study.runs[wc.run], study.params.data),
         lambda wc: depends_on(study.runs[wc.run]),
     output:
         record=f"results/{SCALE}/{{run}}/record.json",
