@@ -53,6 +53,12 @@ class Run(Executed):
         """For example `cifar100/hadaptive_net_s/dysoft/seed0`."""
         return f"{self.task}/{self.model}/{self.variant}/seed{self.seed}"
 
+    @property
+    def image_size(self) -> int | None:
+        """The side of the images that the recipe asks for, in pixels; None for text."""
+        side: int | None = getattr(getattr(self, "recipe", None), "image_size", None)
+        return side
+
     def key(self, *depends_on: str) -> str:
         """Return the identity of the Run's result: of its settings, and of what else it depends on (data, code).
 

@@ -203,8 +203,15 @@ def _end_with_parent() -> None:
     Ctrl-C reaches every process of a terminal; the first answers it, and this one finishes its shard.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if parent := multiprocessing.parent_process():
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_outlive, daemon=True).start()
+
+
+def _outlive() -> None:
+    """Wait for the end of the process that started this one, then end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _of(source: dict[str, Any]) -> str:

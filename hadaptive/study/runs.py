@@ -40,7 +40,7 @@ def manifests_of(run: Run, settings: DataSettings) -> list[str]:
     """Return the manifests of the prepared data that a Run is trained on: of an image folder also its shards'."""
     folder = f"data/prepared/{run.dataset}"
     if settings.shards and DATASETS[run.dataset].kind == "folder":
-        return [f"{folder}/manifest.json", f"{folder}/{run.recipe.image_size}px/manifest.json"]
+        return [f"{folder}/manifest.json", f"{folder}/{run.image_size}px/manifest.json"]
     return [f"{folder}/manifest.json"]
 
 

@@ -69,7 +69,7 @@ def write(run: Run, result: Result, job: Job, *, out: Path, code: str) -> None:
         return
     try:
         prepared.verify(
-            data, image_size=getattr(run.recipe, "image_size", None)
+            data, image_size=run.image_size
         )  # again, as a training takes hours: the record names what it was trained on
     except DataError:
         for state in work.glob("state*.pt"):  # nobody can tell from which epoch on the data were others

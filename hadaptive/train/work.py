@@ -59,7 +59,7 @@ def once(
             result = Result(Trained(History(status=skip), {}, {}, 0), {}, {}) if skip else train(run, job)
             write(run, result, job, out=out, code=code)
         elif ranks.is_main_process():
-            prepared.verify(data, image_size=getattr(run.recipe, "image_size", None))
+            prepared.verify(data, image_size=run.image_size)
             print(f"{run.id}: finished before with the same settings, data and code; taking its result", flush=True)
         ranks.broadcast(lambda: place(folder.path, out))
     record = read(out / "record.json")

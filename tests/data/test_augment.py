@@ -65,3 +65,13 @@ def test_padding_is_black_and_stays_full_precision_under_autocast() -> None:
     mean, std = torch.tensor(MEAN), torch.tensor(STD)
     torch.testing.assert_close(out[0, :, 0, 0], -mean / std)
     torch.testing.assert_close(out[0, :, 7, 7], (1 - mean) / std)
+
+
+def test_without_a_resize_a_gather_gives_the_bits_of_the_products() -> None:
+    images = torch.randint(256, (9, 3, 12, 12), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    top, left = torch.arange(9), torch.arange(9).flip(0)
+    augment = Augment((12, 12), 12, MEAN, STD, 4, CPU)
+    gathered = augment(images, top, left, top % 2 == 0)
+    assert not augment.resizes and gathered.is_contiguous(memory_format=torch.channels_last)
+    augment.resizes = True
+    assert torch.equal(gathered, augment(images, top, left, top % 2 == 0))
