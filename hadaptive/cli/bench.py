@@ -14,15 +14,16 @@ def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bench = verb("bench", _bench, "compare implementations side by side, as ratios in one run")
     bench.add_argument(
-        "what", choices=["train", "kernels", "onnx", "search", "share", "workflow"],
-        help="train: the training loop against bare steps; kernels: implementations of ACH; onnx: forms of export; "
+        "what", choices=["train", "data", "kernels", "onnx", "search", "share", "workflow"],
+        help="train: the training loop against bare steps (several processes: torchrun); data: ways of decoding an "
+        "image folder; kernels: implementations of ACH; onnx: forms of export; "
         "search: a step of the architecture search against plain steps of its paths; share: several small trainings on "
         "one GPU against one alone; workflow: processor time of making a target, against a fixed calculation",
     )  # fmt: skip
     bench.add_argument("--models", nargs="+", metavar="MODEL", help="train, share: one; onnx: any (default: ours)")
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
-    bench.add_argument("--dataset", default="cifar100", help="train, search, share (default: cifar100)")
-    bench.add_argument("--image-size", type=int, default=64, help="train, search, share: pixels (default: 64)")
+    bench.add_argument("--dataset", default="cifar100", help="train, data, search, share (default: cifar100)")
+    bench.add_argument("--image-size", type=int, default=64, help="train, data, search, share: pixels (default: 64)")
     bench.add_argument("--batch-size", type=int, default=64, help="train (default: 64)")
     bench.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="train")
     bench.add_argument("--compile", choices=["no", "yes", "graphs"], default="no", help="train: the loop's model")
@@ -36,7 +37,7 @@ def add(verb: Verb) -> None:
 
 def _bench(a: argparse.Namespace) -> None:
     verbs = {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx, "search": _bench_search}
-    {**verbs, "share": _bench_share, "workflow": _bench_workflow}[a.what](a)
+    {**verbs, "data": _bench_data, "share": _bench_share, "workflow": _bench_workflow}[a.what](a)
 
 
 def _bench_workflow(a: argparse.Namespace) -> None:
@@ -46,20 +47,30 @@ def _bench_workflow(a: argparse.Namespace) -> None:
 
 
 def _bench_train(a: argparse.Namespace) -> None:
+    from hadaptive.devices import gpus
+    from hadaptive.train import ranks
     from hadaptive.train.bench import loop_ratio
 
     data = prepared(a.dataset)
     model = (a.models or ["hadaptive_net_s"])[0]
-    found = loop_ratio(
-        model,
-        data,
-        image_size=a.image_size,
-        threads=a.threads,
-        batch_size=a.batch_size,
-        precision=a.precision,
-        compile="graphs" if a.compile == "graphs" else a.compile == "yes",
-    )
-    print(json.dumps(found, indent=1))
+    with ranks.process_group("cuda" if gpus() else "cpu"):
+        found = loop_ratio(
+            model,
+            data,
+            image_size=a.image_size,
+            threads=a.threads,
+            batch_size=a.batch_size,
+            precision=a.precision,
+            compile="graphs" if a.compile == "graphs" else a.compile == "yes",
+        )
+        if ranks.is_main_process():
+            print(json.dumps(found, indent=1))
+
+
+def _bench_data(a: argparse.Namespace) -> None:
+    from hadaptive.measure.bench_data import decoding_ratios
+
+    print(json.dumps(decoding_ratios(prepared(a.dataset), a.image_size), indent=1))
 
 
 def _bench_search(a: argparse.Namespace) -> None:
