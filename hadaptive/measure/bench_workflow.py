@@ -40,9 +40,7 @@ def workflow_cost(target: str, cores: int) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
-            copy(ROOT / part, folder / part)
+        copied(folder)
         lines: list[tuple[float, str]] = []
         started = time.monotonic()
         processor_s = _processor_s(lambda: _make(target, cores, folder, lines))
@@ -63,6 +61,13 @@ def workflow_cost(target: str, cores: int) -> dict[str, Any]:
         "first_output_s": round(silences[0], 1),
         "longest_silence_s": round(max(silences), 1),
     }
+
+
+def copied(folder: Path) -> None:
+    """Copy what a workflow needs of this project."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
+        copy(ROOT / part, folder / part)
 
 
 def _make(target: str, cores: int, folder: Path, lines: list[tuple[float, str]]) -> None:
