@@ -32,7 +32,7 @@ class Candidate(Settings):
     )
     expansion: float | None = Field(None, gt=0, le=64, description="ghost: width over input channels")
     k: int | None = Field(None, ge=2, le=MOST_CHANNELS, description="ach: selected channels")
-    norm: Norm = Field("dysoft", description="ach: the curve of its normaliser")
+    norm: Norm = Field("dysoft", description="ach: its normalizer function")
     act: bool = Field(True, description="conv: hardswish after it")
 
 

@@ -1,4 +1,4 @@
-"""What a newcomer changes first, each in a copy of the project: a baseline, a normaliser, a table, a claim."""
+"""What a newcomer changes first, each in a copy of the project: a baseline, a normalizer, a table, a claim."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ assert layer.norm.alpha.grad is not None
 """
 
 
-def test_a_normaliser_is_four_files_and_a_line_of_params(project: Project) -> None:
+def test_a_normalizer_is_four_files_and_a_line_of_params(project: Project) -> None:
     pytest.importorskip("triton")
     for file, changes in TANH.items():
         for before, text in changes:
             insert(project, file, before, text)
     python(project, f"{RENDER}render(study.tables['table1'], results, out)\n{ON_EVERY_PATH}", TRITON_INTERPRET="1")
     table = (project.folder / "paper_tables/table1.md").read_text()
-    assert "| Curve | Sigmoid | Softsign | Tanh | Alge. Sigmoid |" in table and "tanh(x)" in table
+    assert "| Function | Sigmoid | Softsign | Tanh | Alge. Sigmoid |" in table and "tanh(x)" in table
     rows = (project.folder / "paper_tables/table1.csv").read_text().splitlines()
     assert [row for row in rows if row.startswith("Tanh,hadaptive_net_s,dytanh") and row.endswith("not run")]
     assert "| Tanh |" in (project.folder / "paper_tables/table1_compare.md").read_text()

@@ -17,13 +17,13 @@ All are of one image in eval mode and, but for those of the training form, of th
 in multiply-accumulates, as in every counter the field uses.
 
 `flops_all` adds one operation per output element of each elementwise operation (activation, product, sum, ...; the
-Hadamard products and their normaliser are among them), two per element of a normalisation with stored statistics
+Hadamard products and their normalizer are among them), two per element of a normalisation with stored statistics
 (scale, shift), seven per element of one that computes its own (layer and group norm), one per input element of a
 pooling or mean, three per element of a softmax. Top-k, indexing, concatenation and copies compute nothing.
 
 `macs_thop` is `macs_training_form` without products of two activations (attention's Q K' and A V: no module does them,
 and thop counts modules), plus four per element of a normalisation and one per input and output element of an adaptive
-pooling. Activation functions and elementwise products, the Hadamard products and their normaliser included, count
+pooling. Activation functions and elementwise products, the Hadamard products and their normalizer included, count
 nothing there. Twice this number is what Tables 5 and 8 and the first version call FLOPs, to the million, cut off
 (tests/measure holds it to Table 5). thop knows a normalisation by its exact class, PyTorch's own; it passes over those
 of timm that have an activation in them (`BatchNormAct2d`), which are counted here: the authors' models have PyTorch's.

@@ -59,7 +59,7 @@ def bound() -> list[dict[str, float]]:
 
 @torch.no_grad()
 def depth(measure: Measure) -> list[dict[str, Any]]:
-    """Variance of the products before and after their normaliser in every ACH of a model, by variant and state.
+    """Variance of the products before and after their normalizer in every ACH of a model, by variant and state.
 
     At the start in training mode (statistics of the batch), trained in evaluation mode (stored statistics). The images
     are the first of the test set. Channels are chosen without noise. Each entry has the median over channels, the least

@@ -41,7 +41,7 @@ class Ghost(NamedTuple):
 class ACH(NamedTuple):
     """Adaptive bottleneck that expands by the products of k channels.
 
-    `bn`: batch norm in `as_released`; `norm`: the normaliser of this row, where it is not that of the whole model.
+    `bn`: batch norm in `as_released`; `norm`: the normalizer of this row, where it is not that of the whole model.
     """
 
     k: int

@@ -45,7 +45,7 @@ class DynamicActivation(nn.Module):
 
 
 class DySoft(DynamicActivation):
-    """Dynamic softsign, u / (1 + |u|): the paper's normaliser (eq. 11)."""
+    """Dynamic softsign, u / (1 + |u|): the paper's normalizer (eq. 11)."""
 
     name, kernel = "dysoft", "softsign"
 
@@ -102,7 +102,7 @@ def product_moments(
 
 
 class CrossHadaNorm(nn.Module):
-    """The first version's normaliser as its authors had it: products of normalised channels, statistics of batch norm.
+    """The first version's normalizer as its authors had it: products of normalised channels, statistics of batch norm.
 
     With the running mean m and variance v of the batch norm of the two channels that a product joins (v1, eqs. 9-11),
 

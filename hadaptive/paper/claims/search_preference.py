@@ -1,4 +1,4 @@
-"""Claim 3 (Table 3): which operator the search prefers in which layer, and which curve of ACH."""
+"""Claim 3 (Table 3): which operator the search prefers in which layer, and which normalizer function of ACH."""
 
 from __future__ import annotations
 

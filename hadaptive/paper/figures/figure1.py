@@ -74,7 +74,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     families = list(dict.fromkeys(model.family for model in sorted(panels[0].models, key=lambda model: not model.ours)))
     data = spec.table.source("cifar100").stand_in
     bands = _bands(panels, apart=data is not None)
-    made = style.figure(height_in=1.5 + 2.3 * len(bands))
+    made = style.figure(height_in=1.5 + 2.6 * len(bands))
     style.heading(made, spec)
     axes = made.subplots(len(bands), 2, sharey="row", squeeze=False)
     for ax in axes[1:, 0]:  # operations are the same on every machine, milliseconds are not
@@ -161,7 +161,7 @@ def _draw(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...]) ->
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
-    ax.margins(0.08, 0.12)
+    ax.margins(0.1, 0.16)
     ax.grid(color=style.EMPTY, linewidth=0.4)
     ax.set_axisbelow(True)
     looks = {family: _look(family, families) for family in families}
@@ -242,6 +242,7 @@ def _name(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...], la
         max_distance=0.35,
         nbr_candidates=800,
         avoid_label_lines_overlap=True,
+        avoid_crossing_label_lines=True,
         zorder=10,
     )
 

@@ -63,7 +63,7 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
 
 
 def _spread(layer: Depth, part: str) -> tuple[float | None, float | None, float | None]:
-    """Median, least and greatest variance of the products before or after their normaliser."""
+    """Median, least and greatest variance of the products before or after their normalizer."""
     found: Spread = getattr(layer, part)
     return found.median, found.least, found.greatest
 

@@ -191,7 +191,7 @@ def _bert() -> tuple[Row, ...]:
 
 LAYOUTS: dict[str, Layout] = {
     "table1": Layout(
-        title="Curves of the dynamic normaliser in Hadaptive-Net-S (the paper's Table 1).",
+        title="Normalizer functions in Hadaptive-Net-S (the paper's Table 1).",
         rows=tuple(
             Row(model=S, variant=variant, label=label, published=name, said={"formula": formula})
             for variant, label, name, formula in (
@@ -202,10 +202,10 @@ LAYOUTS: dict[str, Layout] = {
             )
         ),
         columns=(Column("formula", "Formula", role="said"), *_top1()),
-        rows_are="Curve",
+        rows_are="Function",
         turned=True,
         notes=("Sigmoid: as in the authors' code, w (f(alpha x) - 0.5) + b from alpha = 0.35 and w = 2. Plain start, "
-               "not in the paper: the same curve without that offset, from alpha = 0.5 and w = 1 as the other two.",),
+               "not in the paper: the same without that offset, from alpha = 0.5 and w = 1 as the other two.",),
     ),
     "table2": Layout(
         title="ACH in the place of inverted bottlenecks of MobileNetV3-S (the paper's Table 2).",
