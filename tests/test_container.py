@@ -73,7 +73,7 @@ def test_the_documented_commands_are_of_these_files(steps: list[tuple[str, str]]
 
 
 @pytest.mark.slow
-def test_the_image_is_built_and_runs_as_any_user_on_a_read_only_root() -> None:
+def test_the_image_is_built_and_runs_as_any_user_on_a_read_only_root(request: pytest.FixtureRequest) -> None:
     """Needs docker or podman and its base image; HADAPTIVE_CONTAINER_TOOL and HADAPTIVE_CONTAINER_BASE name others."""
     tool = os.environ.get("HADAPTIVE_CONTAINER_TOOL") or next(filter(shutil.which, ("docker", "podman")), None)
     if tool is None:
@@ -86,6 +86,7 @@ def test_the_image_is_built_and_runs_as_any_user_on_a_read_only_root() -> None:
 
     if run("image", "inspect", base).returncode and (pulled := run("pull", base)).returncode:
         pytest.skip(f"{tool} cannot have {base}: {pulled.stdout.strip()[-200:]}")
+    request.addfinalizer(lambda: run("rmi", "-f", "hadaptive-test"))  # gigabytes
     built = run("build", "--build-arg", f"BASE={base}", "--build-arg", "COMMIT=abc", "-t", "hadaptive-test", ".")
     assert built.returncode == 0, built.stdout[-3000:]
     anyone = ("run", "--rm", "-u", SOME_USER)

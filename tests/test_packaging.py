@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OWN = {"hadaptive", "kernels"}
 # import name -> package, where they differ; and what a declared package brings along and is imported by its own name
-PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+PACKAGES = {"vl_convert": "vl-convert-python", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 BROUGHT = {
     "markupsafe": "jinja2", "urllib3": "requests", "packaging": "snakemake", "huggingface_hub": "timm",
     "mlflow": "mlflow-skinny",

@@ -75,7 +75,7 @@ def test_cells_are_means_and_deviations_of_its_rows(table: pd.DataFrame) -> None
             for row, cell in zip(frame.spec.rows, frame.cells.get(column.key, ()), strict=False):
                 if not column.metric or cell.value is None or column.source == "structure":
                     continue
-                metric = column.metric.format(variant=row.variant)
+                metric = column.metric_of(row)
                 seeds = [values.get((each, metric), math.nan) for each in record_ids(spec, row, column.source)]
                 found = pd.Series(seeds) * column.factor
                 assert cell.value == pytest.approx(found.mean()) and cell.n == found.count()

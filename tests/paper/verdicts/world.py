@@ -63,7 +63,7 @@ class World:
                 one = value + WOBBLE[n] * found.spread if isinstance(value, int | float) else value[n]
                 counted = {"parameters": 1, "macs": 1} if found.source == "complexity" else {}
                 record = self.records.setdefault(record_id, {"metrics": counted, "data": {"test_examples": 10_000}})
-                *parts, last = found.metric.format(variant=rows[label].variant).split(".")
+                *parts, last = found.metric_of(rows[label]).split(".")
                 place = record["metrics"]
                 for part in parts:
                     place = place.setdefault(part, {})
