@@ -26,7 +26,7 @@ def record(measure: Measure) -> dict[str, Any]:
     return envelope(measure, {"models": models})
 
 
-def counts(model: str, variant: str, options: dict[str, Any], **shape: int) -> dict[str, int]:
+def counts(model: str, variant: str, options: dict[str, Any], **shape: Any) -> dict[str, int]:
     """Count the trainable parameters; channels outside and inside the feed-forward layers. UserError as `record`.
 
     The model is built on the meta device, where weights take neither time nor memory.
