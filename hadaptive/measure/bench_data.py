@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -75,7 +76,8 @@ def _ways(side: int) -> Iterator[tuple[str, Callable[[bytes], Pixels]]]:
             return np.asarray(image.convert("RGB").resize(square, bilinear))
 
     def torchvision(file: bytes) -> Pixels:
-        image_CHW = decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8), mode=ImageReadMode.RGB)
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # TorchCodec is to take its place
+            image_CHW = decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8), mode=ImageReadMode.RGB)
         pixels: Pixels = transforms.resize(image_CHW, list(square), antialias=True).permute(1, 2, 0).numpy()
         return pixels
 
