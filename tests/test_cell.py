@@ -25,7 +25,8 @@ def test_without_a_scale_the_one_rendered_last_answers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "results").symlink_to(ROOT / "results")
+    (tmp_path / "results").mkdir()  # with no other records: the project's own folder may hold some of its user's
+    (tmp_path / "results/reference").symlink_to(ROOT / "results/reference")
     if rendered is not None:
         (tmp_path / ".snakemake").mkdir()
         (tmp_path / ".snakemake/scale").write_text(rendered)
