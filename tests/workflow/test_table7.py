@@ -137,6 +137,7 @@ def test_a_dry_run_at_another_scale_changes_nothing(project: Project) -> None:
     assert project.planned() == {"table": 1} and not stamp.exists(), "of which scale the table is cannot be determined"
 
 
+@pytest.mark.slow
 def test_a_zoo_of_800_models_renders(fresh: Project) -> None:
     """The table's description is longer then than one argument of a command may be (128 KiB)."""
     shutil.copytree(ROOT / "results/reference", fresh.folder / "results/reference")
