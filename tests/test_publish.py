@@ -34,14 +34,18 @@ CLASSES = ["a", "b", "c"]
 SIZE = 32
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
+def prepared(folder: Path, dataset: str, kind: str) -> Path:
+    """A folder with the manifest of prepared images, and no images."""
     folder.mkdir()
-    manifest = {"schema": 1, "dataset": "digits", "kind": "tensor", "source": "drawn", "sha256": "0" * 64}
+    manifest = {"schema": 1, "dataset": dataset, "kind": kind, "source": "drawn", "sha256": "0" * 64}
     manifest |= {"classes": CLASSES, "num_classes": 3, "mean": [0.3] * 3, "std": [0.2] * 3, "files": {}, "counts": {}}
     write_json(folder / "manifest.json", manifest)
     return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return prepared(tmp_path / "data", "digits", "tensor")
 
 
 def trained(tmp_path: Path, data: Path, model: str, variant: str, options: dict[str, Any]) -> tuple[Path, nn.Module]:
@@ -137,11 +141,7 @@ def test_transformers_loads_the_same_text_classifier(feed_forward: str, tmp_path
 
 
 def test_a_detector_finds_the_same(tmp_path: Path) -> None:
-    data = tmp_path / "scenes"
-    data.mkdir()
-    manifest = {"schema": 1, "dataset": "shapes", "kind": "scenes", "source": "drawn", "sha256": "0" * 64}
-    manifest |= {"classes": CLASSES, "num_classes": 3, "mean": [0.3] * 3, "std": [0.2] * 3, "files": {}, "counts": {}}
-    write_json(data / "manifest.json", manifest)
+    data = prepared(tmp_path / "scenes", "shapes", "scenes")
     torch.manual_seed(1)
     net = FocalSSD(feature_maps("hadaptive_net_s", norm="dysoft"), 3, image_size=64).eval()
     recipe = {"epochs": 2, "image_size": 64, "gamma": 2.0, "alpha": 0.25}
