@@ -56,7 +56,8 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         [str(each.layer), kind(each), label(each), str(each.out), str(each.size), stage]
         for stage, members in named for each in members
     ]  # fmt: skip
-    return Drawn(made, title.format(record.model), _alt(spec, named, record), rows)
+    name = record.model.replace("_", "-").title()  # Hadaptive-Net-S
+    return Drawn(made, title.format(name), _alt(spec, named, record), rows)
 
 
 def kind(layer: Layer) -> str:
