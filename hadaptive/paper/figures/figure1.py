@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hadaptive.paper.cells import Cell
@@ -244,6 +245,7 @@ def _name(ax: Axes, panel: Panel, families: list[str], band: tuple[str, ...], la
         avoid_label_lines_overlap=True,
         avoid_crossing_label_lines=True,
         zorder=10,
+        path_effects=[withStroke(linewidth=1.2, foreground="white")],  # legible on a line or a mark, too
     )
 
 
