@@ -60,6 +60,7 @@ class Source(_Model):
     absent: str | None = None  # why there is nothing to read, e.g. "ImageNet-1k not present"
     selected: tuple[Part, ...] | None = None  # models whose records are to be read; None: all
     stand_in: str | None = None  # the data actually used, where it is not what the column's title says
+    other_models: str | None = None  # how its models differ from the paper's, so that a difference says nothing
 
     @model_validator(mode="after")
     def _seeds_make_sense(self) -> Self:

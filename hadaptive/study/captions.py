@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hadaptive.config import ClassificationTask, SearchTask
+from hadaptive.config import ClassificationTask, SearchTask, Task, TextTask
 from hadaptive.data.settings import DATASETS
 from hadaptive.paper.spec import Source
-from hadaptive.recipes import released
+from hadaptive.recipes import PAPER_WIDTH, released
 from hadaptive.study.selection import Selection
 from hadaptive.tasks import SEARCH, TASKS
 
@@ -73,7 +73,12 @@ def sources(selection: Selection, *names: str) -> dict[str, Source]:
         if name in TOGETHER:
             task = TOGETHER[name]
             absent = None if task is None or task in selection.tasks else selection.absent[task]
-            sources_by_name[name] = Source(record=name, absent=absent, selected=selection.selected)
+            sources_by_name[name] = Source(
+                record=name,
+                absent=absent,
+                selected=selection.selected,
+                other_models=_other_width(selection.tasks.get(task)) if task else None,
+            )
             continue
         if name not in TASKS:
             sources_by_name[name] = Source(selected=selection.selected)
@@ -87,3 +92,9 @@ def sources(selection: Selection, *names: str) -> dict[str, Source]:
             stand_in=DATASETS[dataset].title if dataset != name else None,
         )
     return sources_by_name
+
+
+def _other_width(task: Task | None) -> str | None:
+    """How BERT's width differs from the paper's."""
+    width = task.recipe.width if isinstance(task, TextTask) else PAPER_WIDTH
+    return None if width == PAPER_WIDTH else f"{width} channels in place of {PAPER_WIDTH}"

@@ -193,3 +193,12 @@ def test_compiles_within_the_page(name: str, fill: Fill, tmp_path: Path) -> None
             log = compiled(path.read_text(), tmp_path)
             for bad in ("Missing character", "Float too large", "Overfull"):
                 assert bad not in log, log
+
+
+def test_models_of_another_width_have_no_difference_from_the_papers(tmp_path: Path) -> None:
+    at = {scale: Study(config.load(ROOT / "params.yaml", given={"scale": scale})) for scale in ("cpu", "paper")}
+    render(at["cpu"].tables["table13"], ROOT / "results", tmp_path)
+    line = read(tmp_path / "table13_compare.csv")["BERT-6: ACH"]
+    assert line["mid_channels"] == "338" and line["mid_channels_difference"] == ""
+    assert "no difference: 128 channels in place of 768" in (tmp_path / "table13_compare.md").read_text()
+    assert at["paper"].tables["table13"].source("text_models").other_models is None, "as wide as the paper's"

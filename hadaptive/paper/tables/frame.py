@@ -225,9 +225,10 @@ def _compared(frame: Frame, table: str, split: bool) -> Frame:
             base = pd.Series([row.label == column.relative_to for row in frame.spec.rows])
             values, printed_values = (each / each[base].max() for each in (values, printed_values))
         gaps = values - printed_values
-        stand_in = frame.spec.source(column.source).stand_in is not None
+        source = frame.spec.source(column.source)
+        unlike = source.other_models or ("not the same data" if source.stand_in else "")
         cells[difference.key] = [
-            _difference(gap, cell, printed, stand_in, column.relative_to)
+            _difference(gap, cell, printed, unlike, column.relative_to)
             for gap, cell, printed in zip(gaps, mine, cells[theirs.key], strict=True)
         ]
     return replace(
@@ -256,13 +257,13 @@ def combined(cell: Cell, *of: Cell) -> Cell:
     return replace(cell, records=records, edited=any(one.edited for one in of))
 
 
-def _difference(gap: float, ours: Cell, theirs: Cell, stand_in: bool, relative_to: str) -> Cell:
+def _difference(gap: float, ours: Cell, theirs: Cell, unlike: str, relative_to: str) -> Cell:
     if BLANK in (ours, theirs):
         return BLANK
     if ours.value is None or theirs.value is None:
         return Cell(remark=ours.remark if ours.value is None else theirs.remark)
-    if stand_in:
-        return Cell.empty("no difference: not the same data")
+    if unlike:
+        return Cell.empty(f"no difference: {unlike}")
     if math.isnan(gap):
         return Cell.empty(f"no ratio: no latency of {relative_to}")
     return Cell(gap, edited=ours.edited)
