@@ -14,17 +14,20 @@ def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bench = verb("bench", _bench, "compare implementations side by side, as ratios in one run")
     bench.add_argument(
-        "what", choices=["train", "data", "kernels", "onnx", "search", "share", "workflow"],
+        "what", choices=["train", "data", "kernels", "onnx", "search", "share", "workflow", "operators"],
         help="train: the training loop against bare steps (several processes: torchrun); data: ways of decoding an "
         "image folder; kernels: implementations of ACH; onnx: forms of export; "
         "search: a step of the architecture search against plain steps of its paths; share: several small trainings on "
-        "one GPU against one alone; workflow: processor time of making a target, against a fixed calculation",
+        "one GPU against one alone; workflow: processor time of making a target, against a fixed calculation; "
+        "operators: what takes the time of a training step on a CPU, against its roofline",
     )  # fmt: skip
-    bench.add_argument("--models", nargs="+", metavar="MODEL", help="train, share: one; onnx: any (default: ours)")
+    bench.add_argument(
+        "--models", nargs="+", metavar="MODEL", help="train, share, operators: one; onnx: any (default: ours)"
+    )
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
     bench.add_argument("--dataset", default="cifar100", help="train, data, search, share (default: cifar100)")
-    bench.add_argument("--image-size", type=int, default=64, help="train, data, search, share: pixels (default: 64)")
-    bench.add_argument("--batch-size", type=int, default=64, help="train (default: 64)")
+    bench.add_argument("--image-size", type=int, default=64, help="pixels, for all but onnx and workflow (default: 64)")
+    bench.add_argument("--batch-size", type=int, default=64, help="train, operators (default: 64)")
     bench.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="train")
     bench.add_argument("--compile", choices=["no", "yes", "graphs"], default="no", help="train: the loop's model")
     bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
@@ -37,7 +40,9 @@ def add(verb: Verb) -> None:
 
 def _bench(a: argparse.Namespace) -> None:
     verbs = {"train": _bench_train, "kernels": _bench_kernels, "onnx": _bench_onnx, "search": _bench_search}
-    {**verbs, "data": _bench_data, "share": _bench_share, "workflow": _bench_workflow}[a.what](a)
+    {**verbs, "data": _bench_data, "share": _bench_share, "workflow": _bench_workflow, "operators": _bench_operators}[
+        a.what
+    ](a)
 
 
 def _bench_workflow(a: argparse.Namespace) -> None:
@@ -65,6 +70,14 @@ def _bench_train(a: argparse.Namespace) -> None:
         )
         if ranks.is_main_process():
             print(json.dumps(found, indent=1))
+
+
+def _bench_operators(a: argparse.Namespace) -> None:
+    from hadaptive.measure.bench_operators import operator_times
+
+    model = (a.models or ["hadaptive_net_s"])[0]
+    found = operator_times(model, image_size=a.image_size, batch_size=a.batch_size, threads=a.threads)
+    print(json.dumps(found, indent=1))
 
 
 def _bench_data(a: argparse.Namespace) -> None:

@@ -139,13 +139,13 @@ def reference(layer: nn.Conv2d, x_BCHW: Tensor) -> Tensor:
     return (weight_GOK @ patches_BGKL).flatten(1, 2)
 
 
-def fault(arguments: tuple[Any, ...], layout: torch.memory_format) -> str:
-    """What the layer computes wrongly: "" or some of output and gradients."""
+def fault(arguments: tuple[Any, ...], layout: torch.memory_format, small: bool = False) -> str:
+    """What it computes wrongly: "" or some of output and gradients. `small`: the map is smaller than the kernel."""
     kind, *given, bias = arguments
     layer = kind(*given, bias=bias)
     for parameter in layer.parameters():
         parameter.data = integers(*parameter.shape)
-    size = side(layer)
+    size = max(layer.kernel_size) - 1 if small else side(layer)
     x = integers(BATCH, layer.in_channels, size, size)
     exact = nn.Conv2d(*given, bias=bias).double()
     exact.load_state_dict(layer.state_dict())
@@ -176,8 +176,12 @@ def compute(arguments: tuple[Any, ...], number: int) -> str:
     wrong = []
     for layout in layouts:
         torch.manual_seed(number)
-        if names := fault(arguments, layout):
-            wrong.append(f"wrong {names} ({str(layout).removeprefix('torch.')})")
+        maps = (False, True) if arguments[0] is onednn.Depthwise else (False,)
+        wrong += [
+            f"wrong {names} ({str(layout).removeprefix('torch.')}{', small map' * small})"
+            for small in maps
+            if (names := fault(arguments, layout, small))
+        ]
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)  # glibc walks through its free memory
     return "; ".join(wrong)

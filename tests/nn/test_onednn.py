@@ -1,4 +1,4 @@
-"""The cure of oneDNN's flaw: the same function, exactly the layers concerned, nothing else changed."""
+"""Convolutions computed otherwise than by oneDNN: the same functions, exactly the layers concerned, nothing else."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from hadaptive import config
 from hadaptive.nn import onednn, zoo
 from hadaptive.nn.features import feature_maps
-from hadaptive.nn.onednn import StridedPointwise, cured
+from hadaptive.nn.onednn import Depthwise, StridedPointwise, cured
 from hadaptive.nn.zoo import create_model, reparameterize
 from hadaptive.search import supernet
 from hadaptive.search.supernet import SuperNet
@@ -51,15 +51,49 @@ def test_the_same_function_and_gradients(
 ) -> None:
     pointwise = pair(channels, out, 1, stride, padding, bias=bias, dtype=torch.float64)
     assert type(pointwise[1]) is StridedPointwise
-    x = torch.randn(2, channels, *size, dtype=torch.float64).to(memory_format=layout)
+    assert_same(pointwise, torch.randn(2, channels, *size, dtype=torch.float64), layout)
+
+
+def assert_same(layers: tuple[nn.Module, nn.Module], x: torch.Tensor, layout: torch.memory_format) -> None:
+    """Both layers have the same output and the same gradients."""
     seen = []
-    for layer in pointwise:
-        layer.to(memory_format=layout)
-        own = x.clone().requires_grad_()
+    for layer in layers:
+        layer.to(memory_format=layout)  # type: ignore[call-overload]
+        own = x.to(memory_format=layout).clone().requires_grad_()
         y = layer(own)
         torch.sin(y).sum().backward()
         seen.append([y, own.grad, *(parameter.grad for parameter in layer.parameters())])
     torch.testing.assert_close(seen[1], seen[0], rtol=1e-12, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    kernel=st.tuples(st.integers(1, 7), st.integers(2, 7)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(st.integers(0, 3), st.integers(1, 3)),
+    size=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    bias=st.booleans(),
+    layout=st.sampled_from(LAYOUTS),
+)
+def test_a_depthwise_convolution_is_the_same(
+    kernel: Any, stride: Any, padding: Any, size: Any, bias: bool, layout: torch.memory_format
+) -> None:
+    assume(all(pixels + 2 * pad >= side for pixels, pad, side in zip(size, padding, kernel, strict=True)))
+    depthwise = pair(5, 5, kernel, stride, padding, groups=5, bias=bias, dtype=torch.float64)
+    assert type(depthwise[1]) is Depthwise
+    assert_same(depthwise, torch.randn(2, 5, *size, dtype=torch.float64), layout)
+
+
+def test_a_small_map_in_training_alone_takes_the_other_way() -> None:
+    layer = pair(4, 4, 5, 1, 2, groups=4)[1]
+
+    def way(size: int) -> str:
+        grad_fn = layer(torch.randn(2, 4, size, size)).grad_fn
+        return type(grad_fn).__name__
+
+    assert way(4) == "_SummedGradientBackward" and way(5) == "ConvolutionBackward0"
+    layer.eval()
+    assert way(4) == "ConvolutionBackward0"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -77,6 +111,12 @@ def test_the_output_lies_in_memory_as_before(layout: torch.memory_format) -> Non
         ((3, 8, 3, 2), {}),
         ((3, 8, 1, 2, 1), {}),
         ((4, 8, 1, 2), {"groups": 2}),
+        ((4, 4, 3, 1), {"groups": 4}),
+        ((4, 4, 3, 1, 1), {"groups": 2}),
+        ((4, 8, 3, 1, 1), {"groups": 4}),
+        ((4, 4, 3, 1, 1, 2), {"groups": 4}),
+        ((4, 4, 3, 1, 1), {"groups": 4, "padding_mode": "reflect"}),
+        ((4, 4, 3, 1, "same"), {"groups": 4}),
     ],
 )
 def test_other_convolutions_stay(arguments: tuple[int, ...], options: dict[str, Any]) -> None:
