@@ -159,6 +159,8 @@ def test_a_model_may_have_its_own_recipe() -> None:
     assert "; epochs 7: StarNet-S1, MobileOne-S0; lr 0.5: StarNet-S2)" in about
     alone = study(scales=scales, models=["ghostnet_100"]).tables["table7"].about
     assert "StarNet" not in alone
+    assert "StarNet" not in given.tables["table1"].about, "a table of one model tells the recipes of no other"
+    assert "StarNet-S1)" in given.tables["table5"].about and "MobileOne" not in given.tables["table5"].about
 
 
 def test_planning_needs_no_torch() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hadaptive.config import ClassificationTask, SearchTask, Task, TextTask
 from hadaptive.data.settings import DATASETS
 from hadaptive.paper.spec import Source
@@ -15,8 +17,16 @@ IMAGE_TASKS = ("cifar100", "imagenet1k")  # of Table 7 and, with their settings,
 TOGETHER = {"detectors": None, "text_models": "sst2"}
 
 
-def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: bool = False) -> str:
-    """Return one line on the scale: data and recipe of some tasks, seeds, and how latency is measured."""
+def about(
+    selection: Selection,
+    tasks: tuple[str, ...] = IMAGE_TASKS,
+    latency: bool = False,
+    models: Collection[str] | None = None,
+) -> str:
+    """Return one line on the scale: data and recipe of some tasks, seeds, and how latency is measured.
+
+    `models` are those that are shown, and whose own recipes are therefore told; None: all that are selected.
+    """
     scale = selection.settings
     parts = []
     for name, task in selection.tasks.items():
@@ -24,7 +34,7 @@ def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: b
             meant = "cifar100" if TASKS[name] is SEARCH else name  # a search is on what the paper's was
             title = DATASETS[task.dataset].title
             data = title if task.dataset == meant else f"{title} in place of {DATASETS[meant].title}"
-            differing = _differing(selection, task) if isinstance(task, ClassificationTask) else ""
+            differing = _differing(selection, task, models) if isinstance(task, ClassificationTask) else ""
             parts.append(f"{'architecture search on ' * (meant != name)}{data} ({task.recipe.about()}{differing})")
     counts = sorted({len(seeds) for seeds in (scale.seeds, *scale.seeds_of.values())})
     parts.append(f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}")
@@ -34,14 +44,16 @@ def about(selection: Selection, tasks: tuple[str, ...] = IMAGE_TASKS, latency: b
     return "; ".join(parts)
 
 
-def _differing(selection: Selection, task: ClassificationTask) -> str:
-    """Return the selected models whose recipe differs, by their settings; for example "; epochs 4: MobileOne-S0"."""
-    models: dict[str, list[str]] = {}
+def _differing(selection: Selection, task: ClassificationTask, models: Collection[str] | None) -> str:
+    """Return the models whose recipe differs, by their settings; for example "; epochs 4: MobileOne-S0"."""
+    labels: dict[str, list[str]] = {}
     zoo = selection.params.zoo
-    for model, own in filter(lambda item: selection.selects(item[0]), task.recipe_of.items()):
-        settings = ", ".join(f"{name} {value}" for name, value in own.model_dump(include=own.model_fields_set).items())
-        models.setdefault(settings, []).append(zoo[model].label if model in zoo else model)
-    return "".join(f"; {settings}: {', '.join(labels)}" for settings, labels in models.items())
+    for model, own in task.recipe_of.items():
+        if selection.selects(model) and (models is None or model in models):
+            named = own.model_dump(include=own.model_fields_set).items()
+            settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named)
+            labels.setdefault(settings, []).append(zoo[model].label if model in zoo else model)
+    return "".join(f"; {settings}: {', '.join(those)}" for settings, those in labels.items())
 
 
 def about_search(selection: Selection) -> str:

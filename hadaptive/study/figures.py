@@ -8,6 +8,7 @@ from hadaptive.paper.spec import FigureSpec
 from hadaptive.run import Detection
 from hadaptive.study.captions import about, about_search
 from hadaptive.study.experiments import Experiments
+from hadaptive.study.measures import A2_NET, EXPLAINED_NET
 from hadaptive.study.selection import Selection
 from hadaptive.study.tables import table7, table9
 
@@ -55,7 +56,7 @@ def _sweep(experiments: Experiments) -> FigureSpec:
 
 def _variance(experiments: Experiments) -> FigureSpec:
     measure = experiments.measures["variance"]
-    shown = f"Hadaptive-Net-S, {measure.settings['images']} test images; {about(experiments)}"
+    shown = f"Hadaptive-Net-S, {measure.settings['images']} test images; {about(experiments, models={A2_NET})}"
     return _figure(experiments, "figure_a2", shown, measure.id)
 
 
@@ -78,7 +79,13 @@ def _gradcam(experiments: Experiments, name: str, number: int) -> FigureSpec:
     measure, layers = measures[number], [structure.id for structure in experiments.measures_of("structure")]
     credit = CREDITS.get(measure.settings["image"])
     photo = f"{measure.id.removeprefix('explain/')}{f' (photo: {credit})' if credit else ''}"
-    figure = _figure(experiments, name, f"{photo}; models trained on {about(experiments)}", measure.id, *layers)
+    figure = _figure(
+        experiments,
+        name,
+        f"{photo}; models trained on {about(experiments, models={EXPLAINED_NET})}",
+        measure.id,
+        *layers,
+    )
     return figure.model_copy(update={"image": measure.settings["image"], "subject": measure.settings["subject"]})
 
 

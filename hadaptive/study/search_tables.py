@@ -42,7 +42,7 @@ def found_table(selection: Selection) -> TableSpec:
         table="found",
         scale=selection.scale,
         demonstration=selection.stand_in,
-        about=f"{about(selection)}; search: {about_search(selection)}",
+        about=f"{about(selection, models={row.model for row in rows})}; search: {about_search(selection)}",
         rows=tuple(rows),
         sources={**sources(selection, "complexity", "cifar100"), TASK: _source(selection, flat=True)},
     )

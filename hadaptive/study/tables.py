@@ -111,7 +111,7 @@ def grid(selection: Selection, name: str, layout: Layout) -> TableSpec:
         table=name,
         scale=selection.scale,
         demonstration=selection.stand_in,
-        about=about(selection, text or IMAGE_TASKS, latency="latency" in needed),
+        about=about(selection, text or IMAGE_TASKS, "latency" in needed, {row.model for row in rows}),
         published=layout.published or None,
         rows=tuple(rows),
         sources={source: _source(available, source, layout) for source in needed},
