@@ -14,13 +14,14 @@ def add(verb: Verb) -> None:
     """Add these verbs to the command line."""
     bench = verb("bench", _bench, "compare implementations side by side, as ratios in one run")
     bench.add_argument(
-        "what", choices=["train", "data", "kernels", "onnx", "search", "share", "workflow", "operators"],
+        "what",
+        choices=["train", "data", "kernels", "onnx", "search", "share", "workflow", "operators"],
         help="train: the training loop against bare steps (several processes: torchrun); data: ways of decoding an "
         "image folder; kernels: implementations of ACH; onnx: forms of export; "
         "search: a step of the architecture search against plain steps of its paths; share: several small trainings on "
         "one GPU against one alone; workflow: processor time of making a target, against a fixed calculation; "
         "operators: what takes the time of a training step on a CPU, against its roofline",
-    )  # fmt: skip
+    )
     bench.add_argument(
         "--models", nargs="+", metavar="MODEL", help="train, share, operators: one; onnx: any (default: ours)"
     )

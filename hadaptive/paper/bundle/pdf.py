@@ -70,8 +70,16 @@ def document(spec: BundleSpec, results_root: Path, out_dir: Path, folder: Path) 
         for each in taken:
             shutil.copyfile(out_dir / each, folder / each)
         title, alt = files.said(name, out_dir) if figure else (_title(spec, name, results_root), "")
-        parts.append({"figure": figure, "files": [Markup(each) for each in taken], "called": called(name),
-                      "subject": subject(name, title), "alt": alt, "name": Markup(name.replace("_", "-"))})  # fmt: skip
+        parts.append(
+            {
+                "figure": figure,
+                "files": [Markup(each) for each in taken],
+                "called": called(name),
+                "subject": subject(name, title),
+                "alt": alt,
+                "name": Markup(name.replace("_", "-")),
+            }
+        )
     measured, cells = _counts(spec, results_root)
     claims = judge(spec.claims, results_root)
     return (

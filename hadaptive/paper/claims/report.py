@@ -68,16 +68,48 @@ def as_csv(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
     """A line a comparison."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["claim", "source", "statement", "comparison", "verdict", "demonstration", "because",
-                     "paper_verdict", "claim_verdict", "claim_paper_verdict", "scale", "beside", "difference", "low",
-                     "high", "p", "p_holm", "probability_above", "seeds_to_decide"])  # fmt: skip
+    writer.writerow(
+        [
+            "claim",
+            "source",
+            "statement",
+            "comparison",
+            "verdict",
+            "demonstration",
+            "because",
+            "paper_verdict",
+            "claim_verdict",
+            "claim_paper_verdict",
+            "scale",
+            "beside",
+            "difference",
+            "low",
+            "high",
+            "p",
+            "p_holm",
+            "probability_above",
+            "seeds_to_decide",
+        ]
+    )
     for each in judged:
         for part in (*each.parts, *each.beside):
-            writer.writerow([
-                each.claim.number, each.claim.source, each.claim.statement, part.said, part.verdict,
-                "yes" if part.demonstration else "no", part.because, part.paper, each.verdict, each.paper, spec.scale,
-                "yes" if part in each.beside else "no", *_numbers(part),
-            ])  # fmt: skip
+            writer.writerow(
+                [
+                    each.claim.number,
+                    each.claim.source,
+                    each.claim.statement,
+                    part.said,
+                    part.verdict,
+                    "yes" if part.demonstration else "no",
+                    part.because,
+                    part.paper,
+                    each.verdict,
+                    each.paper,
+                    spec.scale,
+                    "yes" if part in each.beside else "no",
+                    *_numbers(part),
+                ]
+            )
     return out.getvalue()
 
 

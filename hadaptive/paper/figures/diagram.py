@@ -63,8 +63,14 @@ def arrow(ax: Axes, points: Sequence[tuple[float, float]], *, faint: bool = Fals
         xs, ys = zip(*(points[:-1] if head else points), strict=True)
         ax.plot(xs, ys, color=colour, linewidth=LINE_PT, solid_joinstyle="round")
     if head:
-        look = {"arrowstyle": "-|>,head_width=0.12,head_length=0.25", "color": colour, "linewidth": LINE_PT,
-                "linestyle": DASHES if faint else "-", "shrinkA": 0, "shrinkB": 0}  # fmt: skip
+        look = {
+            "arrowstyle": "-|>,head_width=0.12,head_length=0.25",
+            "color": colour,
+            "linewidth": LINE_PT,
+            "linestyle": DASHES if faint else "-",
+            "shrinkA": 0,
+            "shrinkB": 0,
+        }
         ax.annotate("", xy=points[-1], xytext=points[-2], arrowprops=look)
 
 

@@ -101,10 +101,18 @@ def draw(spec: FigureSpec, results_root: Path, sweep: Sweep) -> Drawn:
         _ticks(ax, points, sweep)
     _legend(made)
     rows += [
-        [str(point.channels), str(point.ratio), way, str(point.way(way).n), _k(point, way),
-         *(str(_count(point, way, name)) for name in COUNTS), f"{ratio(point, way):.6f}"]
-        for point in points for way in WAYS
-    ]  # fmt: skip
+        [
+            str(point.channels),
+            str(point.ratio),
+            way,
+            str(point.way(way).n),
+            _k(point, way),
+            *(str(_count(point, way, name)) for name in COUNTS),
+            f"{ratio(point, way):.6f}",
+        ]
+        for point in points
+        for way in WAYS
+    ]
     return Drawn(made, title, _alt(spec, points, sweep), rows)
 
 

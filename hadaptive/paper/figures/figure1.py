@@ -69,9 +69,12 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     device = next((d for d in DEVICES if any(cell.value for cell in cells[f"latency_{d}_ms"])), "cpu")
     panels = [
         Panel(FLOPS, "FLOPs (M), as in Table 7", _models(spec.table, cells, FLOPS, seeds)),
-        Panel(f"latency_{device}_ms", f"{DEVICES[device]} latency (ms)",
-              _models(spec.table, cells, f"latency_{device}_ms", seeds)),
-    ]  # fmt: skip
+        Panel(
+            f"latency_{device}_ms",
+            f"{DEVICES[device]} latency (ms)",
+            _models(spec.table, cells, f"latency_{device}_ms", seeds),
+        ),
+    ]
     families = list(dict.fromkeys(model.family for model in sorted(panels[0].models, key=lambda model: not model.ours)))
     data = spec.table.source("cifar100").stand_in
     bands = _bands(panels, apart=data is not None)
@@ -257,10 +260,19 @@ def _legend(made: Figure, panels: list[Panel], data: str | None) -> None:
     several = any(len(model.top1) > 1 for panel in panels for model in panel.models)
     named = {"measured": "measured" + ", mean and deviation over seeds" * several, "published": "published"}
     handles = [
-        Line2D([], [], color=style.INK, marker="o", markersize=MARK_PT, linewidth=LINE_PT, label=label,
-               linestyle="-" if way == "measured" else ":", markerfacecolor=style.INK if way == "measured" else "white")
+        Line2D(
+            [],
+            [],
+            color=style.INK,
+            marker="o",
+            markersize=MARK_PT,
+            linewidth=LINE_PT,
+            label=label,
+            linestyle="-" if way == "measured" else ":",
+            markerfacecolor=style.INK if way == "measured" else "white",
+        )
         for way, label in named.items()
-    ]  # fmt: skip
+    ]
     made.legend(
         handles=handles,
         loc="outside lower center",

@@ -54,8 +54,9 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
             _bottleneck(ax, layer, y)
     rows += [
         [str(each.layer), kind(each), label(each), str(each.out), str(each.size), stage]
-        for stage, members in named for each in members
-    ]  # fmt: skip
+        for stage, members in named
+        for each in members
+    ]
     name = record.model.replace("_", "-").title()  # Hadaptive-Net-S
     return Drawn(made, title.format(name), _alt(spec, named, record), rows)
 

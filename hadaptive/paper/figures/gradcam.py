@@ -63,13 +63,19 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
     rows = [["variant", "seed", "predicted", "layer", "name", "operator", "downsamples", *NUMBERS, "focused_from_here"]]
     rows += [
         [
-            net.variant, str(net.seed), net.predicted or "", str(layer.layer), layer.name,
-            layer.operator, _yes(layer.downsamples), *(_said(getattr(layer, key)) for key in NUMBERS),
+            net.variant,
+            str(net.seed),
+            net.predicted or "",
+            str(layer.layer),
+            layer.name,
+            layer.operator,
+            _yes(layer.downsamples),
+            *(_said(getattr(layer, key)) for key in NUMBERS),
             _yes(layer.layer == net.focuses_at),
         ]
         for net in record.metrics.nets
         for layer in net.layers
-    ]  # fmt: skip
+    ]
     return Drawn(made, title, f"{marked}{_alt(nets)} Scale {spec.scale}: {spec.about}.", rows)
 
 
