@@ -279,7 +279,7 @@ def test_a_number_edited_by_hand_is_marked_everywhere(results: Path, tmp_path: P
     for text in (report.as_markdown(judged, spec.claims), report.as_csv(judged, spec.claims)):
         assert BY_HAND.text in text
     parts = [part for each in judged if each.claim.number == "8" for part in each.parts if BY_HAND.text in part.because]
-    assert parts and all("Hadaptive-Net-S" in part.said for part in parts)
+    assert parts and all("Hadaptive-Net-S" in part.comparison for part in parts)
     cells = metrics.cells(spec.tables["table7"], results)
     assert cells["hadaptive_net_s", "dysoft"]["cifar100_top1_edited_by_hand"] == 1
     assert not [key for key in cells["starnet_s1", "base"] if "edited" in key]

@@ -54,7 +54,7 @@ def bundle_files(tables: Mapping[str, TableSpec], figures: Iterable[str], out_di
     ]
 
 
-def said(figure: str, out_dir: Path) -> tuple[str, str]:
+def title_and_alt(figure: str, out_dir: Path) -> tuple[str, str]:
     """A drawn figure's title and alternative text."""
     title, _, rest = (out_dir / f"{figure}.txt").read_text(encoding="utf-8").partition("\n\n")
     return title, rest.rpartition("\n\nScale: ")[0]
@@ -77,5 +77,5 @@ def of_scale(files: list[Path], scale: str) -> bool:
     words = (f"Scale `{scale}`", f"scale `{scale}`", f"\nScale: {scale}\n")  # a table, the claims, a figure
     if not all(path.is_file() for path in files):
         return False
-    said = [path.read_text(encoding="utf-8") for path in files if path.suffix in (".md", ".txt")]
-    return all(any(each in text for each in words) for text in said)
+    texts = [path.read_text(encoding="utf-8") for path in files if path.suffix in (".md", ".txt")]
+    return all(any(each in text for each in words) for text in texts)

@@ -38,5 +38,5 @@ def called(name: str) -> str:
     if not found:
         return name.removeprefix("figure_").removeprefix("table_").replace("_", " ").capitalize()
     kind, part, number, numbers = found.groups()
-    said = f"{kind.capitalize()} {part.upper()}{'.' if part else ''}{number}{', numbers' if numbers else ''}"
-    return f"{said} of the first version" if first else said
+    heading = f"{kind.capitalize()} {part.upper()}{'.' if part else ''}{number}{', numbers' if numbers else ''}"
+    return f"{heading} of the first version" if first else heading

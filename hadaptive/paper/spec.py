@@ -34,7 +34,7 @@ class Row(_Model):
     cite: str = ""  # plain text, "Howard et al., 2019" or "ours"
     ours: bool = False
     group: int = 0  # a rule is drawn where it changes; the best of each group is bold
-    said: dict[str, str] = Field(default_factory=dict)  # what columns of words hold: ticks, formulas
+    words: dict[str, str] = Field(default_factory=dict)  # what columns of words hold: ticks, formulas
     absent: str | None = None  # why it is not run at all, e.g. "not in params.yaml"
     underlined: bool = False  # its words are underlined
     has: tuple[str, ...] | None = None  # columns in which it has something at all; None: in all

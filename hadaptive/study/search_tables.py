@@ -54,7 +54,7 @@ def _table(selection: Selection, name: str, space: Space) -> TableSpec:
             model=FOUND,
             variant=str(number),
             label=str(number),
-            said={"channels": str(layer.out)},
+            words={"channels": str(layer.out)},
             underlined=layer.stride == 2,
             has=tuple(layer.choose) if len(layer.choose) > 1 else (),
         )

@@ -74,7 +74,7 @@ def test_nothing_run_is_no_verdict_and_the_paper_is_held_to_its_own_numbers(tmp_
     paper = {number: each.paper for number, each in found.items()}
     own = {"3": HOLDS, "4": HOLDS, "11": "", "12": "", "13": "", "14": ""}  # it prints confidences without noise
     assert paper == {**dict.fromkeys(numbers, UNDECIDED), **own}, "its differences of a point are noise of its test set"
-    five = {part.said: part.paper for part in found["5"].parts}
+    five = {part.comparison: part.paper for part in found["5"].parts}
     assert five["Top-1: ACH > (4) batch norm"] == HOLDS and five["Top-1: ACH > (1) no pointwise conv"] == UNDECIDED
 
 
@@ -126,7 +126,7 @@ def test_what_would_decide_a_difference_as_large_as_the_paper_s_is_said(accuracy
     others(accuracy, 1.5)
     accuracy("hadaptive_net_s", "dysoft", 40.0)
     five = judged(spec((0, 1, 2)), tmp_path, "5")["5"]
-    said = {part.said: part for part in five.parts}
+    said = {part.comparison: part for part in five.parts}
     large, small = said["Top-1: ACH > (4) batch norm"], said["Top-1: ACH > (1) no pointwise conv"]
     assert large.seeds == 1 and large.because.endswith("decided by about 1 seed of each (power 80%)")
     assert small.seeds is None
@@ -294,7 +294,7 @@ def test_complexity_of_expanding_channels(
     assert found.verdict == (CONTRADICTED if contradicted else HOLDS) and not found.demonstration
     assert len(found.parts) == 5
     for part in found.parts:
-        expected = CONTRADICTED if any(word in part.said for word in contradicted) else HOLDS
+        expected = CONTRADICTED if any(word in part.comparison for word in contradicted) else HOLDS
         assert part.verdict == expected, part
     if not given:
         assert "eq. 15 is off by up to 100%, eq. 17 by 11%" in found.parts[0].because
@@ -359,7 +359,7 @@ def test_claim_10_asks_which_of_two_is_nearer(write: Any, tmp_path: Path, ach: f
     ten = judged(given, tmp_path, "10")["10"]
     assert len(ten.parts) == 12 and ten.paper == UNDECIDED
     said = "SST-2: BERT-6: ACH nearer BERT-6: FFN, two thirds than BERT-6: FFN, fixed channels"
-    (part,) = (part for part in ten.parts if part.said == said)
+    (part,) = (part for part in ten.parts if part.comparison == said)
     assert part.verdict == verdict and gap in part.because and not part.demonstration
     assert [each.verdict for each in ten.parts].count(NOT_RUN) == 9
     assert {each.verdict for each in ten.beside} == {NOT_RUN}, "BERT's own layer was not run"
@@ -416,5 +416,5 @@ def test_claim_4_is_a_ratio_of_latencies_beyond_their_spread(tmp_path: Path) -> 
     assert latency(12.4, 7.2, 1.0, -0.03, 0.02, 0.0, 0.01, -0.01) == HOLDS, "of blocks that agree the median is sure"
     assert "medians of 5 and 5 blocks of runs" in judged(spec(), tmp_path, "4")["4"].parts[0].because
     assert latency(12.4, 7.2, 0.0, -1.0, 1.0, 0.0, 0.5, -0.5) == UNDECIDED
-    said = judged(spec(), tmp_path, "4")["4"].parts[0].said
+    said = judged(spec(), tmp_path, "4")["4"].parts[0].comparison
     assert said == "Latency: Native > 1.7 x Direct-Indexing"

@@ -82,7 +82,7 @@ def test_claim_7_on_the_paper_s_numbers(trained: Path, tmp_path: Path) -> None:
     found = {each.claim.number: each for each in judge(given.model_copy(update={"tables": tables}), trained)}["7"]
     assert found.paper == UNDECIDED and len(found.parts) == 10, "one seed, and images that are as many trials"
     assert all(part.verdict != NOT_RUN for part in found.parts)
-    assert found.parts[0].said == "mAP@0.5:0.95: Hadaptive-Net-M > Hadaptive-Net-S"
+    assert found.parts[0].comparison == "mAP@0.5:0.95: Hadaptive-Net-M > Hadaptive-Net-S"
 
 
 def test_a_row_that_params_do_not_name_is_not_run(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_row_that_params_do_not_name_is_not_run(tmp_path: Path) -> None:
     table = spec.tables["table6"]
     fewer = table.model_copy(update={"rows": tuple(row for row in table.rows if row.label != "MobileNetV2-1.0")})
     found = judge(spec.model_copy(update={"tables": spec.tables | {"table6": fewer}}), tmp_path)
-    parts = [p for each in found for p in each.parts if "MobileNetV2-1.0" in p.said]
-    assert [part.said.partition(":")[0] for part in parts] == ["mAP@0.5", "mIoU"]
+    parts = [p for each in found for p in each.parts if "MobileNetV2-1.0" in p.comparison]
+    assert [part.comparison.partition(":")[0] for part in parts] == ["mAP@0.5", "mIoU"]
     assert {(part.verdict, part.because) for part in parts} == {(NOT_RUN, "params.yaml has no row MobileNetV2-1.0")}
 
 

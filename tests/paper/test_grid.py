@@ -77,7 +77,7 @@ def test_cells_are_those_of_the_records(name: str, fill: Fill, tmp_path: Path) -
     lines = read(tmp_path / f"{name}.csv")
     for row in made.rows:
         for column in LAYOUTS[name].columns:
-            if column.role == "said" or not column.metric or made.sources[column.source].absent:
+            if column.role == "words" or not column.metric or made.sources[column.source].absent:
                 continue
             found = []
             for record_id in record_ids(made, row, column.source):

@@ -143,7 +143,7 @@ def test_the_tables_compile_within_the_page(results: Path, tmp_path: Path) -> No
 def verdicts(results: Path) -> dict[str, tuple[str, str]]:
     (claim,) = [each for each in judge(STUDY.claims, results) if each.claim.number == "3"]
     assert claim.paper == "holds", "the paper's own numbers say what it claims"
-    return {part.said: (part.verdict, part.paper) for part in claim.parts}
+    return {part.comparison: (part.verdict, part.paper) for part in claim.parts}
 
 
 def test_claim_3(results: Path, write: Write) -> None:

@@ -155,7 +155,7 @@ def _figure(spec: FigureSpec, runs: Runs, out_dir: Path, made: bool) -> Figure:
     title, alt, picture = f"{called(spec.figure)}: not drawn at scale {spec.scale}", "", ""
     numbers: list[list[str]] = []
     if made:
-        title, alt = files.said(spec.figure, out_dir)
+        title, alt = files.title_and_alt(spec.figure, out_dir)
         png = (out_dir / f"{spec.figure}.png").read_bytes()
         picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
         with (out_dir / f"{spec.figure}.csv").open(encoding="utf-8", newline="") as file:

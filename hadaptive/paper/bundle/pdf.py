@@ -69,7 +69,7 @@ def document(spec: BundleSpec, results_root: Path, out_dir: Path, folder: Path) 
             )
         for each in taken:
             shutil.copyfile(out_dir / each, folder / each)
-        title, alt = files.said(name, out_dir) if figure else (_title(spec, name, results_root), "")
+        title, alt = files.title_and_alt(name, out_dir) if figure else (_title(spec, name, results_root), "")
         parts.append(
             {
                 "figure": figure,

@@ -72,7 +72,7 @@ def machine(environment: Environment) -> str | None:
 class Place:
     """A cell of a table, with what the paper prints there and how it differs; these are empty where the paper has none.
 
-    `column` is the measured one, or words of the row itself ("said"), which have no cell.
+    `column` is the measured one, or words of the row itself ("words"), which have no cell.
     """
 
     column: Column

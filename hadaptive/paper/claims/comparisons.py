@@ -107,44 +107,44 @@ class Compared:
     def find(self, expected: Comparison) -> Finding:
         """What the records say of a comparison, and what the paper's own numbers do."""
         column = self.columns[expected.column]
-        said = f"{_called(column)}: {expected.words}"
+        comparison = f"{_called(column)}: {expected.words}"
         missing = [row for row in expected.rows if row not in self.rows]
         if missing:
-            return Finding(said, None, f"params.yaml has no row {' and '.join(missing)}", measured=False)
+            return Finding(comparison, None, f"params.yaml has no row {' and '.join(missing)}", measured=False)
         places = [self.rows[row] for row in expected.rows]
         cells = [self.cells[column.key][n] for n in places]
         theirs = self._published(expected, column, [self.cells[f"{column.key}_published"][n] for n in places])
         reasons = dict.fromkeys(cell.remark.text for cell in cells if cell.value is None and cell.remark)
         if reasons:
-            finding = Finding(said, None, "; ".join(reasons), measured=False)
+            finding = Finding(comparison, None, "; ".join(reasons), measured=False)
         elif column.spread:
             rows = [self.spec.rows[n] for n in places]
-            finding = self._accuracies(said, expected, column, rows, theirs.estimate if theirs else None)
+            finding = self._accuracies(comparison, expected, column, rows, theirs.estimate if theirs else None)
         else:
-            finding = self._latencies(said, expected, column, places) or _counts(said, cells, column)
+            finding = self._latencies(comparison, expected, column, places) or _counts(comparison, cells, column)
         stand_in = self.spec.source(column.source).stand_in is not None and column.spread
         finding = replace(finding, demonstration=stand_in, edited=any(cell.edited for cell in cells))
         return replace(finding, paper=theirs.true, paper_p=theirs.p) if theirs else finding
 
     def _accuracies(
-        self, said: str, expected: Comparison, column: Column, rows: Sequence[Row], theirs: Estimate | None
+        self, comparison: str, expected: Comparison, column: Column, rows: Sequence[Row], theirs: Estimate | None
     ) -> Finding:
         found = [self._sample(row, column) for row in rows]
         samples = [each for each in found if isinstance(each, Sample)]
         numbers = " against ".join(f"{each.mean:.4g}" for each in samples)
         if len(samples) < len(found):
             reasons = dict.fromkeys(each for each in found if isinstance(each, str))
-            return Finding(said, None, f"{numbers or 'measured'}; {'; '.join(reasons)}")
+            return Finding(comparison, None, f"{numbers or 'measured'}; {'; '.join(reasons)}")
         estimate = estimates.compare(samples, expected.gap)
         seeds = " and ".join(dict.fromkeys(str(len(each.values)) for each in samples))
-        spreads = " and ".join(dict.fromkeys(each.spread.said for each in samples))
+        spreads = " and ".join(dict.fromkeys(each.spread.description for each in samples))
         answers = "paired" if estimates.paired(samples) else "not paired, as records lack the answers"
         because = (
             f"{numbers}: {estimate.words('points')}; seeds: {seeds}, deviation over seeds {spreads}; "
             f"{samples[0].examples:,} test examples, {answers}"
         )
         planned = None if theirs is None else _planned(expected, samples, theirs.gap)
-        return Finding(said, estimate.gap > 0, because, p=estimate.p, estimate=estimate, seeds=planned)
+        return Finding(comparison, estimate.gap > 0, because, p=estimate.p, estimate=estimate, seeds=planned)
 
     def _sample(self, row: Row, column: Column) -> Sample | str:
         """A row's accuracies with what is known of their noise, or why that is unknown."""
@@ -161,7 +161,9 @@ class Compared:
         values = tuple(float(value) for _, value in done)
         return Sample(values, min(examples), spread, *_answers([record for record, _ in done], column))
 
-    def _latencies(self, said: str, expected: Comparison, column: Column, places: Sequence[int]) -> Finding | None:
+    def _latencies(
+        self, comparison: str, expected: Comparison, column: Column, places: Sequence[int]
+    ) -> Finding | None:
         """Medians of times compared; None where the column has none."""
         cells = self.cells.get(f"{column.key.removesuffix('_ms')}_iqr_ms")
         spreads = [cells[n].value for n in places] if cells else [None]
@@ -180,7 +182,7 @@ class Compared:
             estimate = estimates.student(gap, (max(variance, 1e-18), math.inf))
             noise = "the spread of single runs, as the records have no blocks of them"
         because = f"{numbers} ms: {estimate.words('ms')}, {noise}"
-        return Finding(said, estimate.gap > 0, because, p=estimate.p, estimate=estimate)
+        return Finding(comparison, estimate.gap > 0, because, p=estimate.p, estimate=estimate)
 
     def _blocks(self, row: Row, column: Column) -> list[float]:
         """The medians of the blocks of runs behind a latency; empty where the record has none."""
@@ -233,11 +235,11 @@ def _answers(records: Sequence[Record], column: Column) -> tuple[NDArray[np.uint
     return bits, found[0].labels_sha256
 
 
-def _counts(said: str, cells: Sequence[Cell], column: Column) -> Finding:
+def _counts(comparison: str, cells: Sequence[Cell], column: Column) -> Finding:
     """Numbers without noise, as the table prints them."""
     printed = [round(cell.value, column.digits) for cell in cells if cell.value is not None]
     numbers = " against ".join(f"{value:.{column.digits}f}" for value in printed)
-    return Finding(said, None if printed[0] == printed[1] else printed[0] > printed[1], f"{numbers}, counted")
+    return Finding(comparison, None if printed[0] == printed[1] else printed[0] > printed[1], f"{numbers}, counted")
 
 
 def _called(column: Column) -> str:

@@ -43,13 +43,13 @@ Gap = Callable[["NDArray[np.float64]"], "NDArray[np.float64]"]  # (draws, models
 class Spread:
     """The variance over seeds of one training's accuracy, in squared percent, with its degrees of freedom.
 
-    Models with the same `pool` share an estimate, so that it errs for them together. `said` tells where it is from.
+    Models with the same `pool` share an estimate, so that it errs for them together. `description` says whence.
     """
 
     variance: float
     degrees: float
     pool: str
-    said: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Estimate:
 
     def words(self, unit: str) -> str:
         """For example "+1.20 points (95% interval -0.31 to +2.71), P(A > B) = 0.86"."""
-        said = f"{self.gap:+.3g} {unit} (95% interval {self.low:+.3g} to {self.high:+.3g})"
-        return said if self.above is None else f"{said}, P(A > B) = {self.above:.2f}"
+        text = f"{self.gap:+.3g} {unit} (95% interval {self.low:+.3g} to {self.high:+.3g})"
+        return text if self.above is None else f"{text}, P(A > B) = {self.above:.2f}"
 
 
 def paired(samples: Sequence[Sample]) -> bool:

@@ -41,7 +41,10 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
         record_path(spec, spec.expansions, results_root), spec.expansions, spec.scale, ExpansionsRecord
     )
     if isinstance(record, Remark):
-        yield from (Finding(said, None, record.text, measured=False) for said in (COUNTED, SHORT, EVEN, LINEAR, BELOW))
+        yield from (
+            Finding(comparison, None, record.text, measured=False)
+            for comparison in (COUNTED, SHORT, EVEN, LINEAR, BELOW)
+        )
         return
     yield from (replace(each, edited=record.edited) for each in _judged(record))
 

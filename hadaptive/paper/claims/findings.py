@@ -31,7 +31,7 @@ class Finding:
     for no number of them.
     """
 
-    said: str
+    comparison: str
     true: bool | None
     because: str
     measured: bool = True

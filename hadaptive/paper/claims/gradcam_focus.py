@@ -84,8 +84,8 @@ def _each(records: Mapping[str, ExplainRecord]) -> str:
         return f"a mean over {len(records)} images{where}"
     parts = []
     for name, record in records.items():
-        said: dict[str, str] = {}
+        focuses: dict[str, str] = {}
         for net in reversed(record.metrics.nets):
-            said[net.variant] = "nowhere" if net.focuses_at is None else str(net.focuses_at)
-        parts.append(f"{name}: {said[OURS]} against {said[BASELINE]}")
+            focuses[net.variant] = "nowhere" if net.focuses_at is None else str(net.focuses_at)
+        parts.append(f"{name}: {focuses[OURS]} against {focuses[BASELINE]}")
     return f"in {', '.join(parts)}{where}"

@@ -29,7 +29,7 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
     """In how many cells of each region the algorithm wins, and in how many the other."""
     record = read_record(record_path(spec, spec.sweep, results_root), spec.sweep, spec.scale, SweepRecord)
     if isinstance(record, Remark):
-        yield from (Finding(said, None, record.text, measured=False) for said in (MANY, NEAR))
+        yield from (Finding(comparison, None, record.text, measured=False) for comparison in (MANY, NEAR))
         return
     yield from (replace(each, edited=record.edited) for each in _regions(record))
 
@@ -46,11 +46,11 @@ def _near(size: int) -> bool:
     return size > 1 and min(size % MULTIPLE, -size % MULTIPLE) <= 1
 
 
-def _won(said: str, cells: Sequence[Swept], scheme: int) -> Finding:
+def _won(comparison: str, cells: Sequence[Swept], scheme: int) -> Finding:
     if not cells:
-        return Finding(said, None, "no such cell was measured", measured=False)
+        return Finding(comparison, None, "no such cell was measured", measured=False)
     gaps = [cell.times_us[1 - scheme] - cell.times_us[scheme] for cell in cells]
     beyond = [gap for gap, cell in zip(gaps, cells, strict=True) if abs(gap) > sum(cell.spreads_us) / 2]
     won, lost = sum(gap > 0 for gap in beyond), sum(gap < 0 for gap in beyond)
     because = f"in {won} of {len(cells)} cells, the other in {lost}"
-    return Finding(said, None if won == lost else won > lost, because, p=tossed(won, lost))
+    return Finding(comparison, None if won == lost else won > lost, because, p=tossed(won, lost))

@@ -50,7 +50,7 @@ def _training(spec: ClaimsSpec, results_root: Path) -> Finding:
     differ by orders of magnitude between seeds, by Welch's t test; each deviation over seeds is taken as log(TIMES) at
     least: below that no training is unstable.
     """
-    said = "Training with batch norm diverges, or its test loss reaches a higher level than with DySoft"
+    comparison = "Training with batch norm diverges, or its test loss reaches a higher level than with DySoft"
     table = spec.tables[TABLE]
     stand_in = table.source("cifar100").stand_in is not None
     levels: dict[str, list[float]] = {}
@@ -59,36 +59,36 @@ def _training(spec: ClaimsSpec, results_root: Path) -> Finding:
         if row.variant not in ("dysoft", "batchnorm"):
             continue
         if (why := table.why_not(row, "cifar100")) is not None:
-            return Finding(said, None, why, measured=False)
+            return Finding(comparison, None, why, measured=False)
         levels[row.variant] = []
         for record_id in record_ids(table, row, "cifar100"):
             path = record_path(table, record_id, results_root)
             record = read_record(path, record_id, table.scale, ClassificationRecord)
             if isinstance(level := _level(record), str):
-                return Finding(said, None, f"{row.variant}: {level}", measured=False)
+                return Finding(comparison, None, f"{row.variant}: {level}", measured=False)
             levels[row.variant].append(level)
             edited |= record.edited
     if len(levels) < 2:
-        return Finding(said, None, "Figure 3 has no such rows", measured=False)
-    finding = _compared(said, levels["batchnorm"], levels["dysoft"])
+        return Finding(comparison, None, "Figure 3 has no such rows", measured=False)
+    finding = _compared(comparison, levels["batchnorm"], levels["dysoft"])
     return replace(finding, demonstration=stand_in, edited=edited)
 
 
-def _compared(said: str, batchnorm: Sequence[float], dysoft: Sequence[float]) -> Finding:
+def _compared(comparison: str, batchnorm: Sequence[float], dysoft: Sequence[float]) -> Finding:
     """Whether the first levels are higher."""
     gone = [each.count(GREATEST) for each in (batchnorm, dysoft)]
     because = f"greatest test loss {max(batchnorm):.3g} with batch norm, {max(dysoft):.3g} with DySoft"
     if any(gone):
         because = f"diverged: batch norm {gone[0]} of {len(batchnorm)} seeds, DySoft {gone[1]} of {len(dysoft)}"
     if min(len(batchnorm), len(dysoft)) < 2:
-        return Finding(said, None, f"{because}; one seed, whose noise is not known")
+        return Finding(comparison, None, f"{because}; one seed, whose noise is not known")
     logs = [[math.log(level) for level in each] for each in (batchnorm, dysoft)]
     gap = statistics.fmean(logs[0]) - statistics.fmean(logs[1])
     least = math.log(TIMES) ** 2
     estimate = student(gap, *((max(statistics.variance(each), least) / len(each), len(each) - 1) for each in logs))
     seeds = " and ".join(dict.fromkeys(str(len(each)) for each in logs))
     because += f"; of their logarithms {estimate.words('')}, over {seeds} seeds"
-    return Finding(said, gap > 0, because, p=estimate.p, estimate=estimate)
+    return Finding(comparison, gap > 0, because, p=estimate.p, estimate=estimate)
 
 
 def _level(record: ClassificationRecord | Remark) -> float | str:

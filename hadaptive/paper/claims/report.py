@@ -60,7 +60,7 @@ def as_markdown(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
             paper = f"; the paper's numbers: {part.paper}" if part.paper else ""
             verdict = marked(part.verdict, part.demonstration)
             beside = "beside the claim: " * (part in each.beside)
-            parts.append(f"- {beside}{markdown(part.said)}: **{verdict}**, {markdown(part.because)}{paper}")
+            parts.append(f"- {beside}{markdown(part.comparison)}: **{verdict}**, {markdown(part.because)}{paper}")
     return head + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + "\n".join(parts) + "\n"
 
 
@@ -98,7 +98,7 @@ def as_csv(judged: Sequence[Judged], spec: ClaimsSpec) -> str:
                     each.claim.number,
                     each.claim.source,
                     each.claim.statement,
-                    part.said,
+                    part.comparison,
                     part.verdict,
                     "yes" if part.demonstration else "no",
                     part.because,

@@ -24,7 +24,7 @@ SHALLOW, DEEP = range(3, 10), range(10, 14)  # "from the eleventh row on", count
 class _Layer:
     """What the searches say of one layer: by how many points of confidence it is as claimed, a number for each seed."""
 
-    said: str
+    comparison: str
     paper: bool  # the sign of the same in the paper
     margins: tuple[float, ...] = ()
     edited: bool = False
@@ -49,16 +49,16 @@ def findings(spec: ClaimsSpec, results_root: Path) -> Iterator[Finding]:
 
 def _finding(layer: _Layer, pooled: float, degrees: int) -> Finding:
     if layer.why:
-        return Finding(layer.said, None, layer.why, measured=False, paper=layer.paper)
+        return Finding(layer.comparison, None, layer.why, measured=False, paper=layer.paper)
     mean, seeds = statistics.fmean(layer.margins), len(layer.margins)
     if seeds < 2:
         because = f"{mean:+.3g} points of confidence; one seed, whose noise is not known"
-        return Finding(layer.said, None, because, paper=layer.paper)
+        return Finding(layer.comparison, None, because, paper=layer.paper)
     own = statistics.variance(layer.margins)
     variance, degrees = (own, seeds - 1) if own > pooled else (pooled, degrees)
     estimate = student(mean, (variance / seeds, degrees))
     because = f"{estimate.words('points of confidence')}; {seeds} seeds, deviation over seeds {variance**0.5:.2g}"
-    return Finding(layer.said, mean > 0, because, paper=layer.paper, p=estimate.p, estimate=estimate)
+    return Finding(layer.comparison, mean > 0, because, paper=layer.paper, p=estimate.p, estimate=estimate)
 
 
 def _layers(spec: ClaimsSpec, results_root: Path) -> Iterator[_Layer]:
@@ -70,16 +70,16 @@ def _layers(spec: ClaimsSpec, results_root: Path) -> Iterator[_Layer]:
 
 
 def _layer(
-    spec: ClaimsSpec, results_root: Path, layer: int, said: str, more: tuple[str, ...], less: tuple[str, ...]
+    spec: ClaimsSpec, results_root: Path, layer: int, comparison: str, more: tuple[str, ...], less: tuple[str, ...]
 ) -> _Layer:
     """The greatest of `more` less the greatest of `less`, seed by seed."""
     paper = _margin({name: _number(text) for name, text in published(TABLE)[str(layer)].items()}, more, less) > 0
     table = spec.tables.get(TABLE)
     row = next((row for row in table.rows if row.variant == str(layer)), None) if table else None
     if table is None or row is None or not {*more, *less} <= set(row.has or ()):
-        return _Layer(said, paper, why="the space in params.yaml has no such layer")
+        return _Layer(comparison, paper, why="the space in params.yaml has no such layer")
     if (why := table.why_not(row, SOURCE)) is not None:
-        return _Layer(said, paper, why=why)
+        return _Layer(comparison, paper, why=why)
     margins, edited = [], False
     for record_id in record_ids(table, row, SOURCE):
         record = read_record(record_path(table, record_id, results_root), record_id, table.scale, SearchRecord)
@@ -87,9 +87,11 @@ def _layer(
         found = {name: look_up(record, f"confidence.{layer}.{name}") for name in (*more, *less)}
         numbers = {name: value for name, value in found.items() if not isinstance(value, Remark)}
         if len(numbers) < len(found):
-            return _Layer(said, paper, why=next(value.text for value in found.values() if isinstance(value, Remark)))
+            return _Layer(
+                comparison, paper, why=next(value.text for value in found.values() if isinstance(value, Remark))
+            )
         margins.append(_margin(numbers, more, less))
-    return _Layer(said, paper, tuple(margins), edited)
+    return _Layer(comparison, paper, tuple(margins), edited)
 
 
 def _margin(numbers: dict[str, float], more: tuple[str, ...], less: tuple[str, ...]) -> float:

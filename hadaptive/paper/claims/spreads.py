@@ -68,8 +68,8 @@ def spread(several: Mapping[str, Sequence[float]], task: str, model: str) -> Spr
         variance, degrees = _pooled(others)
         mine = squares(own) / (len(own) - 1)
         if variance and fdtrc(len(own) - 1, degrees, mine / variance) < UNUSUAL:
-            said = f"{mine**0.5:.2g} (its own, of {len(own)} seeds)"
-            return Spread(mine, len(own) - 1, f"{task}/{model}", said)
+            description = f"{mine**0.5:.2g} (its own, of {len(own)} seeds)"
+            return Spread(mine, len(own) - 1, f"{task}/{model}", description)
     variance, degrees = _pooled(several) if several else (0.0, 0)
     if not variance:
         return None

@@ -50,7 +50,7 @@ class Verdict:
     decide a difference as large as the paper's; None where that is not known or no number would.
     """
 
-    said: str
+    comparison: str
     verdict: str
     because: str
     paper: str = ""
@@ -227,7 +227,7 @@ def _verdicts(findings: Sequence[Finding]) -> Iterator[Verdict]:
         if finding.edited:
             because += f"; {BY_HAND.text}"
         yield Verdict(
-            finding.said,
+            finding.comparison,
             verdict if finding.measured else NOT_RUN,
             because,
             "" if finding.paper is None and finding.paper_p is None else paper,

@@ -45,8 +45,8 @@ def render_figure(spec: FigureSpec, results_root: Path, out_dir: Path) -> list[P
         paths: list[Path] = style.save(drawn.figure, out_dir / spec.figure, drawn.title, drawn.alt)
     numbers = io.StringIO()
     csv.writer(numbers, lineterminator="\n").writerows(drawn.rows)
-    said = f"{drawn.title}\n\n{drawn.alt}\n\nScale: {spec.scale}\n"
-    for ending, text in (("csv", numbers.getvalue()), ("txt", said)):
+    description = f"{drawn.title}\n\n{drawn.alt}\n\nScale: {spec.scale}\n"
+    for ending, text in (("csv", numbers.getvalue()), ("txt", description)):
         write_text(out_dir / f"{spec.figure}.{ending}", text)
         paths.append(out_dir / f"{spec.figure}.{ending}")
     return paths

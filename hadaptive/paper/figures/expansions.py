@@ -219,19 +219,19 @@ def _alt(spec: FigureSpec, points: list[Point], sweep: Sweep) -> str:
         "channels": f"from {first.channels} to {last.channels} input channels, each expanded about {first.ratio} times",
         "ratios": f"{first.channels} input channels, expanded about {first.ratio} to {last.ratio} times",
     }[sweep.metric]
-    said = [
+    sentences = [
         f"Three plots of operations, {over}: multiply-accumulates (Hadamard products among them), all floating-point "
         "operations, and multiply-accumulates over those of a pointwise convolution. Marks are counted, solid lines "
         "the paper's formulas (eqs. 12 to 14; 15 and 17 corrected), dashed lines eqs. 15 and 17 as printed, dotted "
         "lines eqs. 16 and 18, the dash-dotted line the 1/m of section 4.1."
     ]
-    said += [
+    sentences += [
         f"{WAYS[way]} over pointwise: {ratio(first, way):.3f} at first, {ratio(last, way):.3f} at last."
         for way in ("ghost", "ach")
     ]
-    said.append(
+    sentences.append(
         f"ACH's width is m + k(k-1)/2, so the ratio is met to about k/2 channels; k from {first.ach.k} to "
         f"{last.ach.k}. FLOPs count two for each multiply-accumulate and, in the marks alone, normalisation, "
         "activation and score as well."
     )
-    return f"{' '.join(said)} Scale {spec.scale}: {spec.about}."
+    return f"{' '.join(sentences)} Scale {spec.scale}: {spec.about}."

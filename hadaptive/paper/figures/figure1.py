@@ -286,14 +286,15 @@ def _legend(made: Figure, panels: list[Panel], data: str | None) -> None:
 
 def _key(panels: list[Panel], data: str | None) -> str:
     """What marks mean, and why some models have no filled one."""
-    said = ["Filled: measured here" + (f" ({data})" if data else "") + ". Hollow: as published, on other machines."]
+    on = f" ({data})" if data else ""
+    sentences = [f"Filled: measured here{on}. Hollow: as published, on other machines."]
     for panel in panels:
         why = Counter(model.why for model in panel.models if model.measured is None)
         if why:
             name = "FLOPs" if panel.column == FLOPS else "latency"
             reasons = "; ".join(f"{n} model{'s' * (n > 1)} ({reason})" for reason, n in why.items())
-            said.append(f"Not measured against {name}: {reasons}.")
-    return " ".join(said)
+            sentences.append(f"Not measured against {name}: {reasons}.")
+    return " ".join(sentences)
 
 
 def _rows(panels: list[Panel]) -> list[list[str]]:
@@ -308,7 +309,7 @@ def _rows(panels: list[Panel]) -> list[list[str]]:
 
 def _alt(spec: FigureSpec, panels: list[Panel], data: str | None) -> str:
     """What the figure shows, in words, from the numbers in it."""
-    said = [
+    sentences = [
         f"Two plots of top-1 accuracy, one mark a model, families joined by lines: against {panels[0].title} and "
         f"against {panels[1].title}, both logarithmic.",
         _key(panels, data),
@@ -318,9 +319,9 @@ def _alt(spec: FigureSpec, panels: list[Panel], data: str | None) -> str:
         if places:
             best = max(places, key=lambda place: place[2])
             least = min(places, key=lambda place: place[1])
-            said.append(
+            sentences.append(
                 f"{way.capitalize()}: the most accurate is {best[0]}, {best[2]:.2f}% at {best[1]:.0f} M; the "
                 f"cheapest {least[0]}, {least[2]:.2f}% at {least[1]:.0f} M."
             )
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."
+    return f"{marked}{' '.join(sentences)} Scale {spec.scale}: {spec.about}."

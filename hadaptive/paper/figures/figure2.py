@@ -52,36 +52,36 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         style.empty(ax, why)
         return Drawn(made, title, f"Empty: {why}. Scale {spec.scale}: {spec.about}.", [["part", "label"]])
     place, ach = found[0]
-    said = labels(ach, layers[place - 1].size)
-    _module(ax, ach, said)
-    rows = [["part", "label"], *([part, text.replace("\n", ", ")] for part, text in said.items())]
-    return Drawn(made, title, _alt(spec, said, place), rows)
+    texts = labels(ach, layers[place - 1].size)
+    _module(ax, ach, texts)
+    rows = [["part", "label"], *([part, text.replace("\n", ", ")] for part, text in texts.items())]
+    return Drawn(made, title, _alt(spec, texts, place), rows)
 
 
 def labels(ach: AchExpansion, size: int) -> dict[str, str]:
     """What the diagram says of each part the module has, in its order; `ach` is `cross_hadamard`'s description."""
     C, k, products, out = ach.channels, ach.k, ach.products, ach.out
-    said = {"input": f"{C} × {size} × {size}"}  # noqa: RUF001
+    texts = {"input": f"{C} × {size} × {size}"}  # noqa: RUF001
     if ach.pointwise:
-        said["pointwise"] = f"{ach.pointwise}×{ach.pointwise} conv\n{C} → {C}"  # noqa: RUF001
-    said["bn"] = NAMES.get(ach.bn, ach.bn)
+        texts["pointwise"] = f"{ach.pointwise}×{ach.pointwise} conv\n{C} → {C}"  # noqa: RUF001
+    texts["bn"] = NAMES.get(ach.bn, ach.bn)
     if ach.score:
         kernel = f"\nkernel {ach.score_kernel}" if ach.score_kernel else ""
-        said["score"] = NAMES.get(ach.score, ach.score) + kernel
-        said["choice"] = {
+        texts["score"] = NAMES.get(ach.score, ach.score) + kernel
+        texts["choice"] = {
             "gumbel": "training: Gumbel top-k\ninference: top-k",
             "topk": "top-k",
         }.get(ach.selection, ach.selection)
-    said["selected"] = f"k = {k}" if ach.score else f"the first {k}"
+    texts["selected"] = f"k = {k}" if ach.score else f"the first {k}"
     if ach.product_of != "normalised":
-        said["selected"] += ", not\nnormalised"
-    said["products"] = f"all pairs ⊙\n{k}·{k - 1}/2 = {products}"
-    said["norm"] = NAMES.get(ach.norm, ach.norm)
-    said["output"] = f"{out} × {size} × {size}"  # noqa: RUF001
-    return said
+        texts["selected"] += ", not\nnormalised"
+    texts["products"] = f"all pairs ⊙\n{k}·{k - 1}/2 = {products}"
+    texts["norm"] = NAMES.get(ach.norm, ach.norm)
+    texts["output"] = f"{out} × {size} × {size}"  # noqa: RUF001
+    return texts
 
 
-def _module(ax: Axes, ach: AchExpansion, said: dict[str, str]) -> None:
+def _module(ax: Axes, ach: AchExpansion, texts: dict[str, str]) -> None:
     diagram.canvas(ax, WIDTH, HEIGHT)
     colours, chosen = _colours(ach)
     mixed = [colours[chosen.index(n)] if n in chosen else UNCHOSEN for n in range(ach.channels)]
@@ -91,16 +91,16 @@ def _module(ax: Axes, ach: AchExpansion, said: dict[str, str]) -> None:
     diagram.channels(ax, SELECTED, MIDDLE - SHORT / 2, STACK, SHORT, colours)
     diagram.channels(ax, OUTPUT, bottom, STACK, TALL, mixed + _triangle(ax, colours))
     for x, name, part in ((INPUT, "X", "input"), (OUTPUT, "Y", "output")):
-        _words(ax, x + STACK / 2, top + 0.08, f"{name}\n{said[part]}", "bottom")
-    _words(ax, SELECTED + STACK / 2, MIDDLE - SHORT / 2 - 0.08, f"Z\n{said['selected']}", "top")
-    _words(ax, TRIANGLE + SIDE / 2, MIDDLE - SIDE / 2 - 0.08, said["products"], "top")
+        _words(ax, x + STACK / 2, top + 0.08, f"{name}\n{texts[part]}", "bottom")
+    _words(ax, SELECTED + STACK / 2, MIDDLE - SHORT / 2 - 0.08, f"Z\n{texts['selected']}", "top")
+    _words(ax, TRIANGLE + SIDE / 2, MIDDLE - SIDE / 2 - 0.08, texts["products"], "top")
     _words(ax, (MIXED + STACK + SELECTED) / 2, MIDDLE - 0.08, "select", "top")
 
     end = INPUT + STACK
     for name, x in (("pointwise", 1.6), ("bn", 3.0)):
-        if name in said:
+        if name in texts:
             diagram.arrow(ax, [(end, MIDDLE), (x - BOX / 2, MIDDLE)])
-            diagram.box(ax, x, MIDDLE, BOX, 0.7, said[name], colour=style.COLOURS[0])
+            diagram.box(ax, x, MIDDLE, BOX, 0.7, texts[name], colour=style.COLOURS[0])
             end = x + BOX / 2
     norm = 9.1
     for start, stop in (
@@ -111,16 +111,16 @@ def _module(ax: Axes, ach: AchExpansion, said: dict[str, str]) -> None:
         (norm + WIDE / 2, OUTPUT),
     ):
         diagram.arrow(ax, [(start, MIDDLE), (stop, MIDDLE)])
-    diagram.box(ax, norm, MIDDLE, WIDE, 0.7, said["norm"], colour=style.OURS)
+    diagram.box(ax, norm, MIDDLE, WIDE, 0.7, texts["norm"], colour=style.OURS)
     around = [(MIXED + STACK / 2, bottom), (MIXED + STACK / 2, BELOW), (OUTPUT + STACK / 2, BELOW)]
     diagram.arrow(ax, [*around, (OUTPUT + STACK / 2, bottom)])
     _words(ax, (MIXED + OUTPUT) / 2, BELOW - 0.04, "concatenate", "top")
-    if "score" in said:
+    if "score" in texts:
         centre, choice = MIXED + STACK / 2, SELECTED + STACK / 2
         diagram.arrow(ax, [(centre, top), (centre, SCORES - 0.35)])
-        diagram.box(ax, centre, SCORES, WIDE, 0.7, said["score"], colour=style.COLOURS[2])
+        diagram.box(ax, centre, SCORES, WIDE, 0.7, texts["score"], colour=style.COLOURS[2])
         diagram.arrow(ax, [(centre + WIDE / 2, SCORES), (choice - WIDEST / 2, SCORES)])
-        diagram.box(ax, choice, SCORES, WIDEST, 0.7, said["choice"], colour=style.COLOURS[2])
+        diagram.box(ax, choice, SCORES, WIDEST, 0.7, texts["choice"], colour=style.COLOURS[2])
         diagram.arrow(ax, [(choice, SCORES - 0.35), (choice, MIDDLE + SHORT / 2)])
 
 
@@ -147,9 +147,9 @@ def _triangle(ax: Axes, colours: list[str]) -> list[str]:
     return mixed
 
 
-def _alt(spec: FigureSpec, said: dict[str, str], layer: int) -> str:
-    """What the diagram shows, in words, from its labels."""
-    flat = {part: text.replace("\n", ", ") for part, text in said.items()}
+def _alt(spec: FigureSpec, texts: dict[str, str], layer: int) -> str:
+    """What the diagram shows, in words, from its texts."""
+    flat = {part: text.replace("\n", ", ") for part, text in texts.items()}
     steps = [flat[part] for part in ("pointwise", "bn") if part in flat]
     scored = (
         f"{flat['score']} scores the channels; the choice is {flat['choice'].replace(', inference', '; inference')}. "

@@ -113,11 +113,11 @@ def _box(ax: Axes, x: float, y: float, text: str, gone: bool, changed: bool) -> 
 
 def _key(ax: Axes) -> None:
     _empty(ax, "")
-    for y, said, gone, changed in ((5, "removed", True, False), (4, "replaced", False, True)):
+    for y, label, gone, changed in ((5, "removed", True, False), (4, "replaced", False, True)):
         _box(ax, MAIN, y, "", gone, changed)
-        ax.text(MAIN + 0.85, y, said, va="center", fontsize=7)
-    said = "⊙: product of two channels,\npixel by pixel"
-    ax.text(MAIN - WIDTH / 2, 2.9, said, va="center", fontsize=7, linespacing=1.4)
+        ax.text(MAIN + 0.85, y, label, va="center", fontsize=7)
+    key = "⊙: product of two channels,\npixel by pixel"
+    ax.text(MAIN - WIDTH / 2, 2.9, key, va="center", fontsize=7, linespacing=1.4)
 
 
 def _empty(ax: Axes, title: str) -> None:

@@ -116,8 +116,8 @@ def _row(ax: Axes, layers: list[Layer], named: list[tuple[str, list[Layer]]], im
         left, right = members[0][0] - wide / 2, members[-1][0] + wide / 2
         ax.plot([left, right], [top + 0.3] * 2, color=style.INK, linewidth=diagram.LINE_PT)
         size = members[-1][1].size
-        said = stage if stage == "head" else f"{stage}\n{size} px"
-        ax.text((left + right) / 2, top + 0.36, said, ha="center", va="bottom", fontsize=6.5, linespacing=1.1)
+        heading = stage if stage == "head" else f"{stage}\n{size} px"
+        ax.text((left + right) / 2, top + 0.36, heading, ha="center", va="bottom", fontsize=6.5, linespacing=1.1)
         for x, layer in members:
             diagram.box(ax, x, LAYERS, wide, LAYER, label(layer), colour=COLOURS[kind(layer)], size=6.5, rotation=90)
             if not isinstance(layer, HeadLayer) and layer.stride > 1:
@@ -166,10 +166,10 @@ def _bottleneck(ax: Axes, layer: BottleneckLayer, y: float) -> None:
 
 def _key(ax: Axes) -> None:
     x = 0.1
-    for name, said in KINDS.items():
+    for name, words in KINDS.items():
         diagram.box(ax, x + 0.13, KEY, 0.26, 0.2, "", colour=COLOURS[name])
-        ax.text(x + 0.36, KEY, said, ha="left", va="center", fontsize=6.5)
-        x += 0.62 + 0.088 * len(said)
+        ax.text(x + 0.36, KEY, words, ha="left", va="center", fontsize=6.5)
+        x += 0.62 + 0.088 * len(words)
     ax.plot([x + 0.1], [KEY], marker="v", markersize=3.2, color=style.INK)
     ax.text(x + 0.26, KEY, "halves the size", ha="left", va="center", fontsize=6.5)
 
@@ -177,12 +177,12 @@ def _key(ax: Axes) -> None:
 def _alt(spec: FigureSpec, named: list[tuple[str, list[Layer]]], record: StructureRecord) -> str:
     """What the diagram shows, in words, from the record."""
     image = record.settings.image_size
-    said = [f"Diagram of {record.model}, variant {record.variant}, from an image of {image} px."]
+    sentences = [f"Diagram of {record.model}, variant {record.variant}, from an image of {image} px."]
     for stage, members in named:
         each = "; ".join(f"{layer.layer}: {label(layer)} to {layer.out} channels" for layer in members)
-        said.append(f"{stage.capitalize()}, {members[-1].size} px: {each}.")
-    said.append(
+        sentences.append(f"{stage.capitalize()}, {members[-1].size} px: {each}.")
+    sentences.append(
         "Beneath, a bottleneck with ACH and one with Ghost from inside: expansion, depthwise convolution, 1x1 "
         "convolution; the input is added."
     )
-    return f"{' '.join(said)} Scale {spec.scale}: {spec.about}."
+    return f"{' '.join(sentences)} Scale {spec.scale}: {spec.about}."

@@ -132,22 +132,22 @@ def _key(panels: list[Panel]) -> str:
 
 def _alt(spec: FigureSpec, panels: list[Panel], titles: list[str]) -> str:
     """What the figure shows, in words, from the numbers in it."""
-    said = [
+    sentences = [
         "Two heatmaps of the normalised difference of runtimes, (A - B) / (A + B), A direct-indexing, B "
         "parity-balanced: red where A is slower, blue where B is slower."
     ]
     for each, title in zip(panels, titles, strict=True):
         values = each.values[np.isfinite(each.values)]
         if not values.size:
-            said.append(f"{title}: empty, not measured: {'; '.join(each.reasons)}.")
+            sentences.append(f"{title}: empty, not measured: {'; '.join(each.reasons)}.")
             continue
         most = np.unravel_index(np.nanargmax(np.abs(each.values)), each.values.shape)
-        said.append(
+        sentences.append(
             f"{title} against sizes {each.sizes[0]} to {each.sizes[-1]}: B is faster in {(values > 0).mean():.0%} of "
             f"{values.size} cells, A in {(values < 0).mean():.0%}; median {np.median(values):+.2f}; the largest "
             f"difference, {each.values[most]:+.2f}, is at {each.row} {each.rows[most[0]]}, size {each.sizes[most[1]]}."
         )
         if missing := each.values.size - values.size:
-            said.append(f"{missing} cell{' is' if missing == 1 else 's are'} empty: {'; '.join(each.reasons)}.")
+            sentences.append(f"{missing} cell{' is' if missing == 1 else 's are'} empty: {'; '.join(each.reasons)}.")
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."
+    return f"{marked}{' '.join(sentences)} Scale {spec.scale}: {spec.about}."

@@ -119,12 +119,12 @@ def _or_gap(value: float | None) -> float:
 
 def _alt(spec: FigureSpec, layers: list[Depth], why: str) -> str:
     """What the figure shows, in words, from the numbers in it."""
-    said = [
+    sentences = [
         "Two line plots of the variance of cross-Hadamard products against the number of the ACH layer, before and "
         "after normalisation by DySoft and by batch norm; bands from the least to the greatest channel."
     ]
     if not layers:
-        said.append(f"Empty, not measured: {why}.")
+        sentences.append(f"Empty, not measured: {why}.")
     for state, title in STATES.items():
         for variant, label in LABELS.items():
             mine = [each for each in layers if (each.state, each.variant) == (state, variant)]
@@ -133,9 +133,9 @@ def _alt(spec: FigureSpec, layers: list[Depth], why: str) -> str:
                 medians = [median for median, _, _ in spreads if median is not None]
                 greatest = [most for _, _, most in spreads if most is not None]
                 if medians and greatest:
-                    said.append(
+                    sentences.append(
                         f"{title}, {when} {label}: medians {min(medians):.2g} to {max(medians):.2g}, the "
                         f"greatest channel {max(greatest):.2g}."
                     )
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."
+    return f"{marked}{' '.join(sentences)} Scale {spec.scale}: {spec.about}."

@@ -133,15 +133,15 @@ def _box(box: list[float], colour: str, look: Any, width: float) -> Rectangle:
 
 def _alt(spec: FigureSpec, samples: list[Sample], why: str) -> str:
     """What the figure shows, in words, from the numbers in it."""
-    said = [
+    sentences = [
         f"Sample images of the test data with their annotated objects and what the model detects with a score of "
         f"{LEAST_SCORE} or more, at least the best detection of each image."
     ]
     if not samples:
-        said.append(f"Empty, not measured: {why}.")
+        sentences.append(f"Empty, not measured: {why}.")
     for sample in samples:
         names = ", ".join(f"{each.class_} {each.score:.2f}" for each in shown(sample)) or "nothing"
         there = ", ".join(each.class_ for each in sample.there) or "nothing"
-        said.append(f"{Path(sample.image).name}: {there} annotated, {names} detected.")
+        sentences.append(f"{Path(sample.image).name}: {there} annotated, {names} detected.")
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    return f"{marked}{' '.join(said)} Scale {spec.scale}: {spec.about}."
+    return f"{marked}{' '.join(sentences)} Scale {spec.scale}: {spec.about}."

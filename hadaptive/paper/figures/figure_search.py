@@ -53,18 +53,18 @@ def draw(spec: FigureSpec, results_root: Path) -> Drawn:
         strips = list(made.subfigures(len(measured), 1, squeeze=False)[:, 0])
     else:
         made, strips = style.absent(spec, *(missing or [spec.about])), []
-    rows, said = [["space", "layer", "channels", "epoch", "candidate", "confidence", "seeds"]], []
-    said += [f"{name}: not measured, {why}." for name, why in reasons.items() if name not in measured]
+    rows, sentences = [["space", "layer", "channels", "epoch", "candidate", "confidence", "seeds"]], []
+    sentences += [f"{name}: not measured, {why}." for name, why in reasons.items() if name not in measured]
     if not found:
-        said.append(f"Empty, not measured: {spec.about}.")
+        sentences.append(f"Empty, not measured: {spec.about}.")
     for strip, (name, records) in zip(strips, measured.items(), strict=True):
         space, curve = records[0].run.space, _curve(records)
         _strip(strip, name, space, records)
         rows += _numbers(name, space, curve, len(records))
-        said.append(f"{name}: at the end {_ends(space, curve)}.")
+        sentences.append(f"{name}: at the end {_ends(space, curve)}.")
     alt = (
-        f"{marked}Small panels, one for each layer, of confidences over epochs. {' '.join(said)} Scale {spec.scale}: "
-        f"{spec.about}."
+        f"{marked}Small panels, one for each layer, of confidences over epochs. {' '.join(sentences)} "
+        f"Scale {spec.scale}: {spec.about}."
     )
     return Drawn(made, f"Confidence over the epochs of the architecture search at scale {spec.scale}", alt, rows)
 

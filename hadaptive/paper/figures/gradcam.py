@@ -233,18 +233,18 @@ def _alt(nets: list[ExplainedNet]) -> str:
     """What the figure shows, in words, from the numbers in it."""
     layers = nets[0].layers
     arrows = ", ".join(str(layer.layer) for layer in layers if layer.downsamples)
-    said = [
+    sentences = [
         f"A photo, and over it the Grad-CAM maps of {len(layers)} layers of each of {len(nets)} models, brighter where "
         f"the layer speaks for the predicted class; layers {arrows} downsample."
     ]
     for net in nets:
         areas = "; ".join(_area(layer) for layer in net.layers)
         where = f"from layer {net.focuses_at} on" if net.focuses_at else "nowhere"
-        said.append(
+        sentences.append(
             f"{_prediction(net)} and focuses {where}; area above half of the maximum by layer (off: the maximum is "
             f"outside the subject's box): {areas}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def _yes(value: bool) -> str:

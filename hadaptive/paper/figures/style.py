@@ -61,8 +61,8 @@ def figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
 def heading(made: Figure, spec: FigureSpec, *more: str) -> None:
     """The line above a figure: its scale, what else is said, and that it is a demonstration where it is one."""
     marked = "Demonstration, not a result. " if spec.demonstration else ""
-    said = ", ".join((f"Scale {spec.scale}", *(text for text in more if text)))
-    made.suptitle(f"{marked}{said}", fontsize=8, fontweight="bold" if marked else "normal")
+    heading = ", ".join((f"Scale {spec.scale}", *(text for text in more if text)))
+    made.suptitle(f"{marked}{heading}", fontsize=8, fontweight="bold" if marked else "normal")
 
 
 def absent(spec: FigureSpec, *why: str) -> Figure:
@@ -79,8 +79,8 @@ def empty(ax: Axes, *why: str) -> None:
     ax.set_facecolor(PAPER)
     ax.set_xticks([])
     ax.set_yticks([])
-    said = "\n".join(("not measured:", *(textwrap.fill(reason, 30) for reason in why)))
-    ax.text(0.5, 0.5, said, ha="center", va="center", transform=ax.transAxes, color=FAINT)
+    reasons = "\n".join(("not measured:", *(textwrap.fill(reason, 30) for reason in why)))
+    ax.text(0.5, 0.5, reasons, ha="center", va="center", transform=ax.transAxes, color=FAINT)
 
 
 def tint(colour: str) -> str:
@@ -98,12 +98,12 @@ def diverging() -> Colormap:
 
 def save(made: Figure, stem: Path, title: str, alt: str) -> list[Path]:
     """Write stem.pdf and stem.png, with title and alternative text in them; the same figure gives the same bytes."""
-    said = {
+    described = {
         "pdf": {"Title": title, "Subject": alt, "Creator": None, "Producer": None, "CreationDate": None},
         "png": {"Title": title, "Description": alt, "Software": None},
     }
     paths = []
-    for ending, metadata in said.items():
+    for ending, metadata in described.items():
         path = stem.with_suffix(f".{ending}")
         with atomic(path) as temporary:
             made.savefig(temporary, format=ending, metadata=metadata)

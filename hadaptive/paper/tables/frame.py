@@ -21,7 +21,7 @@ from hadaptive.record import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-WORDS = ("said", "quoted")  # roles of columns that hold a row's words
+WORDS = ("words", "quoted")  # roles of columns that hold a row's words
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Column:
     unit: str = ""
     over: str = ""  # title spanning it and its neighbours
     digits: int = 2
-    role: Literal["measured", "published", "difference", "said", "quoted"] = (
-        "measured"  # said: words of the row; quoted: the paper's
+    role: Literal["measured", "published", "difference", "words", "quoted"] = (
+        "measured"  # words: those of the row; quoted: the paper's
     )
     published: str = ""  # its name in the published table, where it is not the key
     best: bool = False  # the greatest of each group in bold

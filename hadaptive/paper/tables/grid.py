@@ -27,14 +27,14 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     columns = [column for column in layout.columns if column.role == "measured"]
     cells = records.cells([column for column in columns if column.key not in layout.derived])
     cells |= {key: derive(cells) for key, derive in layout.derived.items()}
-    said = tuple(_notes(layout, records, cells))
+    notes = tuple(_notes(layout, records, cells))
     frame = Frame(
         stem=spec.table,
         spec=spec,
         title=layout.title,
         columns=layout.columns,
         cells=cells,
-        notes=said,
+        notes=notes,
         rows_are=layout.rows_are,
         turned=layout.turned,
     )

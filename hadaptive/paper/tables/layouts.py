@@ -88,7 +88,7 @@ _REPLACED = "(repl.): ACH in the place of the last two blocks"
 def _ticks(*keys: str) -> tuple[Column, ...]:
     titles = {"pointwise": "P.W. conv", "eca": "ECA", "evaluation": "Eva-Net", "learnable": "Learnable",
               "dysoft": "DySoft", "crosshada": "C.H.Norm"}  # fmt: skip
-    return tuple(Column(key, titles[key], role="said") for key in keys)
+    return tuple(Column(key, titles[key], role="words") for key in keys)
 
 
 def _ablation(keys: tuple[str, ...], model: str, *rows: tuple[str, str, str, str]) -> tuple[Row, ...]:
@@ -99,7 +99,7 @@ def _ablation(keys: tuple[str, ...], model: str, *rows: tuple[str, str, str, str
             variant=variant,
             label=label,
             published=name,
-            said={key: "✓" for key, tick in zip(keys, ticks, strict=True) if tick == "1"},
+            words={key: "✓" for key, tick in zip(keys, ticks, strict=True) if tick == "1"},
         )
         for variant, label, ticks, name in rows
     )
@@ -193,7 +193,7 @@ LAYOUTS: dict[str, Layout] = {
     "table1": Layout(
         title="Normalizer functions in Hadaptive-Net-S (the paper's Table 1).",
         rows=tuple(
-            Row(model=S, variant=variant, label=label, published=name, said={"formula": formula})
+            Row(model=S, variant=variant, label=label, published=name, words={"formula": formula})
             for variant, label, name, formula in (
                 ("dysig", "Sigmoid", "DySig", "exp(x)/(exp(x) + 1)"),
                 ("dysoft", "Softsign", "DySoft", "x/(1 + |x|)"),
@@ -201,7 +201,7 @@ LAYOUTS: dict[str, Layout] = {
                 ("sigmoid", "Sigmoid, plain start", "", "exp(x)/(exp(x) + 1)"),
             )
         ),
-        columns=(Column("formula", "Formula", role="said"), *_top1()),
+        columns=(Column("formula", "Formula", role="words"), *_top1()),
         rows_are="Function",
         turned=True,
         notes=("Sigmoid: as in the authors' code, w (f(alpha x) - 0.5) + b from alpha = 0.35 and w = 2. Plain start, "

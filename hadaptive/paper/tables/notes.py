@@ -32,12 +32,16 @@ def counted(records: Records, form: str) -> Iterator[Note]:
 def latency(records: Records, devices: Iterable[str]) -> Iterator[Note]:
     """How the latency on each device was measured."""
     for device in devices:
-        said = {name: records.values("latency", "metrics", device, name) for name in ("runs", "threads", *WHERE)}
-        if said["runs"]:
-            threads = f", {said['threads']} thread{'' if said['threads'] == '1' else 's'}" if said["threads"] else ""
+        measured = {name: records.values("latency", "metrics", device, name) for name in ("runs", "threads", *WHERE)}
+        if measured["runs"]:
+            threads = (
+                f", {measured['threads']} thread{'' if measured['threads'] == '1' else 's'}"
+                if measured["threads"]
+                else ""
+            )
             how = ", one CUDA graph" if device == "gpu" else ""
-            where = "".join(f", {said[name]}" for name in WHERE if said[name])
-            text = f"{NAMES[device]} latency: batch 1{threads}{how}, median of {said['runs']} runs{where}."
+            where = "".join(f", {measured[name]}" for name in WHERE if measured[name])
+            text = f"{NAMES[device]} latency: batch 1{threads}{how}, median of {measured['runs']} runs{where}."
             yield Note("latency", text)
 
 

@@ -79,7 +79,7 @@ def _csv_names(frame: Frame, column: Column) -> list[str]:
 
 def _csv_values(frame: Frame, column: Column, row: int) -> list[str]:
     if column.role in WORDS:
-        return [frame.spec.rows[row].said.get(column.key, "")]
+        return [frame.spec.rows[row].words.get(column.key, "")]
     cell = frame.cells[column.key][row]
     value, std = ("" if number is None else f"{number:.10g}" for number in (cell.value, cell.std))
     fields = {

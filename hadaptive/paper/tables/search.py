@@ -27,7 +27,7 @@ def frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     the paper.
     """
     records, digits = Records(spec, results_root), DIGITS.get(spec.table, 0)
-    layers = Column("channels", "Channels", role="said")
+    layers = Column("channels", "Channels", role="words")
     columns = [
         Column(
             head.key,
@@ -98,15 +98,15 @@ def stability(found: dict[str, SearchRecord]) -> str:
     each = list(found.values())
     space = each[0].run.space
     names = chosen(space, mean([record.confidence for record in each]))
-    said = ", ".join(f"layer {n} {candidate_name(space, names[n])}" for n in space.searched())
+    choice = ", ".join(f"layer {n} {candidate_name(space, names[n])}" for n in space.searched())
     if len(each) < 2:
-        return f"One seed: how stable the choice is cannot be determined. Chosen: {said}."
+        return f"One seed: how stable the choice is cannot be determined. Chosen: {choice}."
     choices = [record.chosen for record in each]
     same = sum(len({choice[n] for choice in choices}) == 1 for n in space.searched())
     share, chance = agreement(choices, space.searched()), by_chance(space)
     return (
         f"Seeds {', '.join(found)}: all choose the same in {same} of {len(space.searched())} layers; two of them agree "
-        f"in {share:.0f}% of layers (by chance {chance:.0f}%). Chosen by their mean: {said}."
+        f"in {share:.0f}% of layers (by chance {chance:.0f}%). Chosen by their mean: {choice}."
     )
 
 
@@ -132,7 +132,7 @@ def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
     records, columns = Records(spec, results_root), _found_columns()
     cells = records.cells([column for column in columns if column.key != "agreement"])
     cells["agreement"] = [_agreement(records, n) for n in range(len(spec.rows))]
-    said = [
+    sentences = [
         Note("complexity", notes.MACS, in_caption=True),
         *notes.counted(records, "training form"),
         *notes.accuracy(records, "cifar100", cells["top1"]),
@@ -148,7 +148,7 @@ def found_frames(spec: TableSpec, results_root: Path) -> list[Frame]:
         title="Architectures that the search finds, beside the published one.",
         columns=columns,
         cells=cells,
-        notes=tuple(said),
+        notes=tuple(sentences),
         rows_are="Model",
     )
     return beside(frame, split=False)

@@ -15,8 +15,8 @@ from hadaptive.record.measures import AchExpansion, BottleneckLayer, Convolution
 SOURCE = "structure"
 EXPANSIONS = {"ACH": "Hada", "Ghost": "Ghost"}  # the paper's names
 _WORDS = (
-    Column("module", "Module", SOURCE, role="said", left=True),
-    Column("arguments", "Arguments", SOURCE, role="said", left=True),
+    Column("module", "Module", SOURCE, role="words", left=True),
+    Column("arguments", "Arguments", SOURCE, role="words", left=True),
 )
 _COUNTS = (
     Column("width", "Expanded to", SOURCE, "width", digits=0),
@@ -64,7 +64,7 @@ def _layers(net: Row, record: StructureRecord) -> tuple[list[Row], dict[str, lis
             model=net.model,
             variant=net.variant,
             label=str(layer.layer),
-            said={"module": layer.module, "arguments": arguments(as_published(layer))},
+            words={"module": layer.module, "arguments": arguments(as_published(layer))},
         )
         for layer in layers
     ]
@@ -94,22 +94,22 @@ def as_published(layer: Layer) -> dict[str, str]:
     return {**found, "kernel": str(layer.kernel), "stride": str(layer.stride), **own}
 
 
-def arguments(said: Mapping[str, str]) -> str:
+def arguments(words: Mapping[str, str]) -> str:
     """A layer's arguments as the paper writes them: [96, 96, 'Hada', 16, 5, 1]."""
-    parts = [said["in"], said["out"]]
-    if said["module"] == "FN":
-        return f"[{', '.join([*parts, *(word.split()[1] for word in said['expand'].split(', '))])}]"
-    if said["module"] == "AB":
-        name, amount = said["expand"].split()
+    parts = [words["in"], words["out"]]
+    if words["module"] == "FN":
+        return f"[{', '.join([*parts, *(word.split()[1] for word in words['expand'].split(', '))])}]"
+    if words["module"] == "AB":
+        name, amount = words["expand"].split()
         parts += [f"'{name}'", amount]
-    listed = f"[{', '.join([*parts, said['kernel'], said['stride']])}]"
-    return listed if said["module"] == "AB" else f"{listed} {{{said['norm']}, {said['act'] or 'None'}}}"
+    listed = f"[{', '.join([*parts, words['kernel'], words['stride']])}]"
+    return listed if words["module"] == "AB" else f"{listed} {{{words['norm']}, {words['act'] or 'None'}}}"
 
 
 def _compare(frame: Frame) -> Frame:
     """Module and arguments as the paper prints them, as built, and whether they agree; layers of either, in order."""
     paper = {label: {**row, "arguments": arguments(row)} for label, row in published("table9").items()}
-    mine = {row.label: row for row in frame.spec.rows if row.said}
+    mine = {row.label: row for row in frame.spec.rows if row.words}
     remark = frame.cells["size"][0].remark
     why = remark.text if remark and not mine else "no"
     labels = dict.fromkeys([*paper, *mine])
@@ -131,13 +131,13 @@ def _columns() -> Iterator[Column]:
         published_key = f"{column.key}_published"
         yield replace(column, key=published_key, title="paper", over=column.title, role="quoted")
         yield replace(column, title="here", over=column.title)
-    yield Column("agrees", "Agrees", SOURCE, role="said")
+    yield Column("agrees", "Agrees", SOURCE, role="words")
 
 
 def _beside(label: str, paper: Mapping[str, str] | None, mine: Row | None, like: Row, why: str) -> Row:
     """A line: both sides' words, and a tick where they are the same; else `why` not."""
-    said = {column.key: mine.said[column.key] if mine else "" for column in _WORDS}
+    words = {column.key: mine.words[column.key] if mine else "" for column in _WORDS}
     printed = {column.key: paper[column.key] if paper else "" for column in _WORDS}
     quoted = {f"{key}_published": text for key, text in printed.items()}
-    agrees = "✓" if said == printed else why
-    return Row(model=like.model, variant=like.variant, label=label, said={**quoted, **said, "agrees": agrees})
+    agrees = "✓" if words == printed else why
+    return Row(model=like.model, variant=like.variant, label=label, words={**quoted, **words, "agrees": agrees})

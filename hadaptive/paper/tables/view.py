@@ -158,7 +158,7 @@ def _panel(frame: Frame, columns: list[Column], title: str) -> Panel:
             row.label,
             row.cite,
             [
-                Shown(row.said.get(c.key, ""), underlined=row.underlined)
+                Shown(row.words.get(c.key, ""), underlined=row.underlined)
                 if c.role in WORDS
                 else _shown(frame.cells[c.key], n, c, bold[c.key][n], groups, footnotes)
                 for c in columns

@@ -101,4 +101,4 @@ def test_bert_s_own_layer_stands_beside_claim_10_without_weight(tmp_path: Path) 
     ten = judged("10", berts(50, 60, 64, 90), tmp_path)  # nearer the fixed layer than BERT's own
     assert ten.verdict == HOLDS and len(ten.beside) == 8
     nearer = "SST-2: BERT-6: ACH nearer BERT-6: FFN than BERT-6: FFN, fixed channels"
-    assert {part.verdict for part in ten.beside if part.said == nearer} == {CONTRADICTED}
+    assert {part.verdict for part in ten.beside if part.comparison == nearer} == {CONTRADICTED}
