@@ -48,7 +48,7 @@ def test_every_committed_record_is_as_it_was_written_by_committed_code(scale: st
         assert found.environment.git_dirty is False, each
 
 
-@pytest.mark.parametrize("table", ["table1", "table2", "figure3_table", "table11"])
+@pytest.mark.parametrize("table", ["table1", "table2", "figure3_table", "table3", "table11"])
 def test_the_results_show_the_tables_that_a_clone_renders(table: str, tmp_path: Path) -> None:
     render(study("cpu").tables[table], RESULTS, tmp_path)
     shown = [line for line in (tmp_path / f"{table}.md").read_text().splitlines() if line.startswith("|")]
