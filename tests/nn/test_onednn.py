@@ -130,6 +130,17 @@ def test_a_copy_a_pickle_a_compiled_one() -> None:
         assert torch.equal(other(x), layer(x))
 
 
+def test_a_compiled_depthwise_convolution_has_the_same_gradient() -> None:
+    _, layer = pair(4, 4, 5, 1, 2, groups=4)
+    x = torch.randn(2, 4, 3, 3)
+    gradients = []
+    for each in (layer, torch.compile(layer, backend="aot_eager", fullgraph=True)):
+        layer.zero_grad()
+        torch.sin(each(x)).sum().backward()
+        gradients.append(layer.get_parameter("weight").grad)
+    assert torch.equal(*gradients)
+
+
 def zoo_models() -> list[str]:
     return list(config.load().zoo)
 
