@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from hadaptive.nn.onednn import cured
+from hadaptive.nn.onednn import Depthwise, StridedPointwise, cured
 from hadaptive.nn.zoo import create_model
 
 STRIDES = (8, 16, 32, 64)  # that a model may have a map of; Hadaptive-Net-L alone has one of 64
@@ -99,7 +99,8 @@ def _ours(model: nn.Module) -> FeatureMaps:
 def _torchvision(name: str, model: nn.Module) -> FeatureMaps:
     children = list(model.named_children())
     last = _last_at_each_stride(model, [child for _, child in children])
-    body = _Named(create_feature_extractor(model, [children[n][0] for n in last]))
+    whole = {"leaf_modules": [Depthwise, StridedPointwise]}  # as nn.Conv2d is: the tracer looks into neither
+    body = _Named(create_feature_extractor(model, [children[n][0] for n in last], tracer_kwargs=whole))
     strides, widths = ([pair[part] for pair in last.values()] for part in (0, 1))
     return _checked(name, FeatureMaps(body, list(range(len(last))), strides, widths))
 

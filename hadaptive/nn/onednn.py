@@ -17,6 +17,7 @@ import itertools
 from typing import Any, TypeVar
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
@@ -31,7 +32,7 @@ class StridedPointwise(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.device.type != "cpu":
+        if isinstance(input, torch.fx.Proxy) or input.device.type != "cpu":
             return super().forward(input)
         rows, columns = self.stride
         return nn.functional.conv2d(input[..., ::rows, ::columns], self.weight, self.bias)
@@ -44,9 +45,11 @@ class Depthwise(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        if not self.training or isinstance(input, torch.fx.Proxy):  # a symbolic trace knows no sizes
+            return super().forward(input)
         small = input.shape[-2] < self.kernel_size[0] or input.shape[-1] < self.kernel_size[1]
         cpu = input.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        if not (small and cpu and self.training and self.weight.requires_grad):
+        if not (small and cpu and self.weight.requires_grad):
             return super().forward(input)
         output: Tensor = _SummedGradient.apply(input, self.weight, self.bias, self.stride, self.padding)
         return output

@@ -30,7 +30,7 @@ from hadaptive.tasks import TASKS
 
 CODE = ("hadaptive", "kernels", "params.yaml", "pyproject.toml", "tests/kernels")
 HERE = Path(__file__).resolve().parent
-LEAST = {"python": (3, 11), "torch": (2, 11)}
+LEAST = {"python": (3, 11, 4), "torch": (2, 11)}
 MEMBER = 3 * 512  # bytes that a file costs in a tar besides its own, at most
 
 

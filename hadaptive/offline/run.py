@@ -74,7 +74,7 @@ def _work(here: Path, a: argparse.Namespace, started: float) -> int:
 
 def _check_versions(pack: dict[str, Any]) -> None:
     python, torch = pack["least"]["python"], pack["least"]["torch"]
-    if sys.version_info[:2] < tuple(python):
+    if sys.version_info[:3] < tuple(python):
         raise Stop(f"Python {'.'.join(map(str, python))} or newer is needed, and this is {platform.python_version()}")
     try:
         installed = metadata.version("torch")

@@ -130,6 +130,14 @@ def test_a_copy_a_pickle_a_compiled_one() -> None:
         assert torch.equal(other(x), layer(x))
 
 
+@pytest.mark.parametrize("arguments", [(3, 4, 1, 2), (4, 4, 5, 1, 2, 1, 4)])
+def test_a_symbolic_trace_has_the_plain_layer(arguments: tuple[int, ...]) -> None:
+    _, layer = pair(*arguments)
+    assert type(layer) is not nn.Conv2d
+    x = torch.randn(2, arguments[0], 3, 3)
+    torch.testing.assert_close(torch.fx.symbolic_trace(nn.Sequential(layer))(x), layer(x))
+
+
 def test_a_compiled_depthwise_convolution_has_the_same_gradient() -> None:
     _, layer = pair(4, 4, 5, 1, 2, groups=4)
     x = torch.randn(2, 4, 3, 3)
