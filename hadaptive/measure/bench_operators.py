@@ -99,8 +99,9 @@ def operator_times(
     """Return the kinds of operators of a training step: their shares of its time, and their roofline over their time.
 
     fp32, channels_last, random images [batch_size, 3, image_size, image_size] of 100 classes. `operators` has, for each
-    kind: `share` of the step, `calls` a step, `of_roofline` (1: this processor cannot do it faster), and whether memory
-    or arithmetic bounds most of it. `of_roofline` beside it is that of the whole step. Medians of rounds.
+    kind: `share` of the step, `calls` a step, `of_roofline` (1: nothing is faster here, unless its tensors stay in the
+    cache), and whether memory or arithmetic bounds most of it. `of_roofline` beside it is that of the whole step.
+    Medians of rounds.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(0)

@@ -79,14 +79,14 @@ class _SummedGradient(torch.autograd.Function):
         stride, padding = ctx.stride, ctx.padding
         rows, columns = zip(x_BCHW.shape[2:], gradient_BCHW.shape[2:], stride, strict=True)
         for i, j in itertools.product(*map(range, kernel)):
-            read_h, written_h = _met(i - padding[0], *rows)
-            read_w, written_w = _met(j - padding[1], *columns)
+            read_h, written_h = _overlap(i - padding[0], *rows)
+            read_w, written_w = _overlap(j - padding[1], *columns)
             product = x_BCHW[:, :, read_h, read_w] * gradient_BCHW[:, :, written_h, written_w]
             of_weight_C1KK[:, 0, i, j] = product.sum((0, 2, 3))
         return of_input, of_weight_C1KK, of_bias, None, None
 
 
-def _met(offset: int, size: int, out: int, stride: int) -> tuple[slice, slice]:
+def _overlap(offset: int, size: int, out: int, stride: int) -> tuple[slice, slice]:
     """Along one axis: the pixels that a place of the kernel reads, and those that it contributes to."""
     first = max(0, -(offset // stride))  # the first output whose pixel, stride * output + offset, is not padding
     end = max(first, min(out, (size - 1 - offset) // stride + 1))

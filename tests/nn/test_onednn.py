@@ -166,6 +166,8 @@ def test_which_layers_of_detectors_and_of_search_spaces() -> None:
     with torch.device("meta"):
         assert not [name for name, space in params.search.items() if concerned(cured(candidates(space)))]
     assert len(concerned(feature_maps("mobileone_s0"))) == 1
+    traced = feature_maps("shufflenet_v2_x1_0")
+    assert any(isinstance(layer, Depthwise) for layer in traced.modules()), "torchvision's tracer leaves them whole"
 
 
 def test_a_space_may_have_such_layers() -> None:
