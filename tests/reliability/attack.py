@@ -13,7 +13,6 @@ from hadaptive.errors import UserError
 
 REFUSED, HARMLESS = "refused with one message", "harmless"
 ACCEPTED, TRACEBACK, OTHER, SLOW = "accepted wrongly", "traceback", "another message", "too slow"
-MOST_CPU_S = 2.0  # processor time until a bad value is refused
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import sys
 import tempfile
 from collections import Counter
@@ -20,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.reliability import attack_checkpoints, attack_data, attack_kills, attack_locks, attack_params, attack_records
-from tests.reliability.attack import ACCEPTED, HARMLESS, MOST_CPU_S, OTHER, REFUSED, SLOW, TRACEBACK, Attack, tried
+from tests.reliability.attack import ACCEPTED, HARMLESS, OTHER, REFUSED, SLOW, TRACEBACK, Attack, tried
 
 KINDS: dict[str, list[Attack]] = {
     "parameters": attack_params.ATTACKS,
@@ -35,10 +36,12 @@ KINDS: dict[str, list[Attack]] = {
 def count(kind: str) -> Counter[str]:
     """How the attacks of a kind ended; what did not end well is printed."""
     found: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        most_cpu_s = attack_params.most_cpu_s(Path(folder)) if kind == "parameters" else math.inf
     for attack in KINDS[kind]:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             outcome = tried(attack, Path(folder))
-        if outcome.cpu_s > MOST_CPU_S and kind == "parameters":
+        if outcome.cpu_s > most_cpu_s:
             outcome = replace(outcome, verdict=SLOW)
         found[outcome.verdict] += 1
         if not outcome.good:
