@@ -30,7 +30,16 @@ def line_of(words: str) -> int:
 
 def test_the_project_file_is_valid() -> None:
     params = config.load(ROOT / "params.yaml")
-    assert params.scale == "demo" and set(params.scales) == {"demo", "cpu", "gpu", "gpu_100", "gpu_200", "paper"}
+    assert params.scale == "demo" and set(params.scales) == {
+        "demo",
+        "cpu",
+        "cpu_x3",
+        "cpu_x10",
+        "gpu",
+        "gpu_100",
+        "gpu_200",
+        "paper",
+    }
     ladder = [params.scales[name].tasks.cifar100.recipe for name in ("gpu", "gpu_100", "gpu_200")]
     assert [recipe.epochs for recipe in ladder] == [30, 100, 200]
     assert len({recipe.model_copy(update={"epochs": 0}) for recipe in ladder}) == 1, "nothing else differs"

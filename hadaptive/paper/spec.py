@@ -128,6 +128,19 @@ class TableSpec(_Model):
         return None if chosen else "not selected in this run"
 
 
+class OtherScale(_Model):
+    """Trainings of another scale that a figure shows beside those of its own: reference records alone."""
+
+    scale: Part
+    records: tuple[RecordId, ...]
+    reference: tuple[RecordId, ...] = ()
+
+    @property
+    def not_run(self) -> tuple[RecordId, ...]:
+        """Those of its records that there are not."""
+        return tuple(each for each in self.records if each not in self.reference)
+
+
 class FigureSpec(_Model):
     """A figure at a scale, drawn from records, from what a table shows or, a diagram, from nothing measured."""
 
@@ -140,6 +153,8 @@ class FigureSpec(_Model):
     records: tuple[RecordId, ...] = ()
     table: TableSpec | None = None
     image: str = ""  # the photo that it is about, shown where nothing was measured
+    others: tuple[OtherScale, ...] = ()  # other scales that are shown beside its own
+    labels: dict[str, str] = Field(default_factory=dict)  # "model/variant" -> what the figure calls it
     subject: tuple[float, float, float, float] | None = None  # a box on it, as parts of width and height
 
 
@@ -201,7 +216,7 @@ class BundleSpec(_Model):
         return frozenset(each for part in self.parts for each in part.not_run)
 
 
-AnySpec = TableSpec | FigureSpec | ClaimsSpec | BundleSpec
+AnySpec = TableSpec | FigureSpec | OtherScale | ClaimsSpec | BundleSpec
 
 
 def record_ids(spec: TableSpec, row: Row, source: str) -> list[str]:
@@ -227,6 +242,8 @@ def record_ids_needed(spec: AnySpec) -> list[str]:
         found = [each for source, row in asked for each in record_ids(spec, row, source)]
     elif isinstance(spec, FigureSpec):
         found = [*(record_ids_needed(spec.table) if spec.table else []), *spec.records]
+    elif isinstance(spec, OtherScale):
+        found = [*spec.records]
     elif isinstance(spec, BundleSpec):
         found = [each for part in spec.parts for each in record_ids_needed(part)]
     else:
@@ -242,7 +259,10 @@ def record_ids_needed(spec: AnySpec) -> list[str]:
 
 def records_needed(spec: AnySpec, results_root: Path = Path("results")) -> list[Path]:
     """The files of those records: the inputs of the rule that renders it."""
-    return [record_path(spec, each, results_root) for each in record_ids_needed(spec) if each not in spec.not_run]
+    own = [record_path(spec, each, results_root) for each in record_ids_needed(spec) if each not in spec.not_run]
+    figures = [*spec.figures.values()] if isinstance(spec, BundleSpec) else [spec]
+    others = [other for each in figures if isinstance(each, FigureSpec) for other in each.others]
+    return [*own, *(path for other in others for path in records_needed(other, results_root))]
 
 
 def metrics_paths(spec: MetricsSpec, results_root: Path = Path("results")) -> dict[str, dict[tuple[str, str], Path]]:

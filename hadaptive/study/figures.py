@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hadaptive.config import FOUND
 from hadaptive.explain.settings import CREDITS
-from hadaptive.paper.spec import FigureSpec
+from hadaptive.paper.spec import FigureSpec, OtherScale
 from hadaptive.run import Detection
 from hadaptive.study.captions import about, about_search
 from hadaptive.study.experiments import Experiments
@@ -31,6 +31,7 @@ def figures(experiments: Experiments) -> dict[str, FigureSpec]:
         _gradcam(experiments, "figure8", 0),
         _gradcam(experiments, "figure9", 1),
         _search(experiments),
+        _ladder(experiments),
     )
     return {figure.figure: figure for figure in specs}
 
@@ -87,6 +88,36 @@ def _gradcam(experiments: Experiments, name: str, number: int) -> FigureSpec:
         *layers,
     )
     return figure.model_copy(update={"image": measure.settings["image"], "subject": measure.settings["subject"]})
+
+
+def _ladder(experiments: Experiments) -> FigureSpec:
+    """Accuracy against budget: trainings of this scale, and of those that differ from it in their budget alone."""
+    ladder, scale = experiments.params.ladder, experiments.scale
+    ours = next((scales for scales in ladder.scales if scale in scales), [])
+    if not ours or not ladder.lines:
+        return _figure(experiments, "figure_ladder", f"scale {scale} stands in no ladder of params.yaml")
+    of = {each: experiments if each == scale else _at(experiments, each) for each in ours}
+    figure = _figure(experiments, "figure_ladder", about(experiments, ("cifar100",)), *_steps(experiments))
+    others = [
+        OtherScale(scale=each, records=_steps(study), reference=tuple(sorted(study.reference & {*_steps(study)})))
+        for each, study in of.items()
+        if each != scale
+    ]
+    labels = {f"{line.model}/{line.variant}": line.label for line in ladder.lines}
+    return figure.model_copy(update={"others": tuple(others), "labels": labels})
+
+
+def _at(experiments: Experiments, scale: str) -> Experiments:
+    """The same parameters at another scale, of which reference records are read and nothing is run."""
+    return Experiments(experiments.params.model_copy(update={"scale": scale, "reference": "only"}))
+
+
+def _steps(experiments: Experiments) -> tuple[str, ...]:
+    """The ids of the trainings that the ladder shows of a scale."""
+    shown = {(line.model, line.variant) for line in experiments.params.ladder.lines}
+    return tuple(
+        run.id for run in experiments.runs.values() if run.task == "cifar100" and (run.model, run.variant) in shown
+    )
 
 
 def _search(selection: Selection) -> FigureSpec:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hadaptive.paper.cells import Cell, Remark, look_up
 from hadaptive.paper.claims import estimates
-from hadaptive.paper.claims.estimates import Estimate, Sample
+from hadaptive.paper.claims.estimates import Estimate, Sample, Spread
 from hadaptive.paper.claims.findings import Finding
 from hadaptive.paper.claims.spreads import TEST_EXAMPLES, Spreads, model_of, printed
 from hadaptive.paper.spec import Row, record_ids
@@ -158,8 +158,7 @@ class Compared:
         spread = self.spreads.of(source.folder or column.source, column.metric, model_of(ids[0]))
         if spread is None:
             return UNKNOWN
-        values = tuple(float(value) for _, value in done)
-        return Sample(values, min(examples), spread, *_answers([record for record, _ in done], column))
+        return sample([record for record, _ in done], column.metric, spread)
 
     def _latencies(
         self, comparison: str, expected: Comparison, column: Column, places: Sequence[int]
@@ -223,13 +222,20 @@ def _planned(expected: Comparison, samples: Sequence[Sample], gap: float) -> Cal
     return partial(estimates.seeds_to_decide, abs(gap), over_seeds, over_examples)
 
 
-def _answers(records: Sequence[Record], column: Column) -> tuple[NDArray[np.uint8] | None, str]:
+def sample(records: Sequence[Record], metric: str, spread: Spread) -> Sample:
+    """The accuracies of one model, a record a seed, each of which has the metric and says how many were tested."""
+    values = tuple(float(value) for each in records if not isinstance(value := look_up(each, metric), Remark))
+    examples = min(int(each.at("data", "test_examples")) for each in records)
+    return Sample(values, examples, spread, *_answers(records, metric))
+
+
+def _answers(records: Sequence[Record], metric: str) -> tuple[NDArray[np.uint8] | None, str]:
     """Which examples each record has right, and of which test set; None where one of them does not say."""
     import numpy as np
 
     found = [each.outcomes for each in records if isinstance(each, TrainingRecord) and each.outcomes]
     test_sets = {each.labels_sha256 for each in found}
-    if column.metric != "top1_last" or len(found) < len(records) or len(test_sets) != 1:
+    if metric != "top1_last" or len(found) < len(records) or len(test_sets) != 1:
         return None, ""
     bits = np.stack([np.unpackbits(np.frombuffer(of.bits, np.uint8), count=of.examples) for of in found])
     return bits, found[0].labels_sha256

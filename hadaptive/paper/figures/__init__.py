@@ -18,7 +18,7 @@ from hadaptive.records import write_text
 
 FIGURES = (
     "figure1", "figure2", "figure3", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9", "figure_a2",
-    "figure_detections", "figure_search",
+    "figure_detections", "figure_ladder", "figure_search",
 )  # fmt: skip
 
 
