@@ -151,6 +151,7 @@ class Scale(Settings):
     """Data, epochs and seeds of a scale."""
 
     about: str = ""
+    ladder: Name | None = Field(None, description="scales of one ladder differ in their budget alone (figure_ladder)")
     stand_in: bool = Field(False, description="the data are not the paper's: every output is marked a demonstration")
     seeds: Seeds = Field(default_factory=lambda: [0])
     seeds_of: dict[Name, Seeds] = Field(default_factory=dict, description="models with other seeds than `seeds`")
@@ -162,25 +163,6 @@ class Scale(Settings):
     tasks: Tasks
     latency: Latency = Field(default_factory=lambda: Latency.model_validate({}))
     kernels: Kernels = Field(default_factory=lambda: Kernels.model_validate({}))
-
-
-class LadderLine(Settings):
-    """A model in one variant that the ladder follows from budget to budget."""
-
-    label: Label = Field(description="what the figure's legend prints")
-    model: Name
-    variant: Name = "base"
-
-
-class Ladder(Settings):
-    """Accuracy against budget: the same trainings at several scales."""
-
-    scales: list[list[Name]] = Field(
-        default_factory=list, description="ladders of scales that differ in their budget, the smallest first"
-    )
-    lines: list[LadderLine] = Field(
-        default_factory=list, description="what is compared: the first with each of the others"
-    )
 
 
 def _names(value: Any) -> Any:
@@ -202,7 +184,6 @@ class Params(Settings):
     search: dict[Name, Space] = Field(default_factory=dict, description="spaces of the architecture search, by table")
     data: DataSettings = Field(default_factory=DataSettings)
     explain: ExplainSettings = Field(default_factory=ExplainSettings)
-    ladder: Ladder = Field(default_factory=Ladder)
     scales: dict[Name, Scale] = Field(min_length=1)
 
     @property
@@ -231,7 +212,6 @@ class Params(Settings):
                 if (twin := next(other for other in models if models[other].label == entry.label)) != name:
                     problem = f"{entry.label!r} is the label of {twin} too; a table needs two"
                     raise _Named((part, name, "label"), problem)
-        self._ladder_is_known()
         try:
             named_photos(self.explain)
         except ValueError as error:
@@ -253,20 +233,6 @@ class Params(Settings):
             for axis in ("batches", "channels", "sizes"):
                 _differ(axis, getattr(scale.kernels, axis), at=("scales", name, "kernels", axis))
         return self
-
-    def _ladder_is_known(self) -> None:
-        for n, scales in enumerate(self.ladder.scales):
-            for each in scales:
-                _known("scale", each, list(self.scales), at=("ladder", "scales", str(n)))
-        every = [each for scales in self.ladder.scales for each in scales]
-        _differ("scales", every, at=("ladder", "scales"))
-        for n, line in enumerate(self.ladder.lines):
-            at = ("ladder", "lines", str(n))
-            _known("model", line.model, list(self.zoo), at=(*at, "model"))
-            own = ["base", *(name for name, variant in self.variants.items() if line.model in variant.of)]
-            _known(f"variant of {line.model}", line.variant, own, at=(*at, "variant"))
-        _differ("labels", [line.label for line in self.ladder.lines], at=("ladder", "lines"))
-        _differ("Runs", [f"{line.model}/{line.variant}" for line in self.ladder.lines], at=("ladder", "lines"))
 
     @model_validator(mode="after")
     def _spaces_can_be_built(self) -> Params:

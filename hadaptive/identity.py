@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,8 @@ PLUMBING = {"hadaptive", "hadaptive.train.progress"} | {
     for name in ("devices", "errors", "identity", "recipes", "record", "records", "run", "tracking", "units")
 }
 PLUMBING |= {f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")}
+
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # fields of a syntax tree that hold statements
 
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter
 # count only where they are named besides (`study.runs`), so that a change of ACH trains no baseline again.
@@ -53,7 +55,7 @@ def _file(module: str) -> Path | None:
 @cache
 def _tree(path: Path) -> ast.Module:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in [tree, *_statements(tree)]:
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
             docstring = first.value if isinstance(first, ast.Expr) else None
@@ -62,19 +64,24 @@ def _tree(path: Path) -> ast.Module:
     return tree
 
 
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every node but those under `if TYPE_CHECKING:`, which never run."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
-            yield node
-            yield from _running(node)
+def _statements(node: ast.AST, skip: Callable[[ast.AST], bool] = lambda _: False) -> Iterator[ast.AST]:
+    """Yield every statement below a node. Expressions, most of a tree, hold none and are not entered."""
+    for name in BLOCKS:
+        for each in getattr(node, name, ()):
+            if not skip(each):
+                yield each
+                yield from _statements(each, skip)
+
+
+def _never_runs(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 @cache
 def _imports(module: str, path: Path) -> frozenset[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: set[str] = set()
-    for node in _running(_tree(path)):
+    for node in _statements(_tree(path), skip=_never_runs):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -110,8 +117,8 @@ def _canonical(node: object) -> str:
     # ast.dump itself differs between Python versions: 3.12 added type_params, 3.13 leaves empty lists out.
     if isinstance(node, ast.AST):
         names = [name for name in node._fields if name not in ("ctx", "kind", "type_comment")]
-        kept = [(name, getattr(node, name, None)) for name in names]
-        return f"{type(node).__name__}({','.join(f'{n}={_canonical(v)}' for n, v in kept if v not in (None, []))})"
+        kept = [(name, value) for name in names if (value := getattr(node, name, None)) not in (None, [])]
+        return f"{type(node).__name__}({','.join([f'{name}={_canonical(value)}' for name, value in kept])})"
     if isinstance(node, list):
         # 3.12.0 and 3.12.1 put empty strings into f-strings.
         kept_items = [x for x in node if not (isinstance(x, ast.Constant) and x.value == "" and len(node) > 1)]

@@ -12,6 +12,17 @@ from hadaptive.study.measures import A2_NET, EXPLAINED_NET
 from hadaptive.study.selection import Selection
 from hadaptive.study.tables import table7, table9
 
+LADDER = {  # what the ladder compares over budgets: the first with each of the others
+    "hadaptive_net_s/dysoft": "softsign (DySoft)",
+    "hadaptive_net_s/dysig": "sigmoid (DySig), its authors' start",
+    "hadaptive_net_s/sigmoid": "sigmoid, plain start",
+    "hadaptive_net_s/batchnorm": "batch norm",
+    "hadaptive_net_s/fixed": "fixed channels",
+    "hadaptive_net_s/ste_released": "released gradient of the selection",
+    "mobilenetv3_small_100/base": "MobileNetV3-S",
+    "starnet_s1/base": "StarNet-S1",
+}
+
 
 def figures(experiments: Experiments) -> dict[str, FigureSpec]:
     """Return every figure, by name."""
@@ -92,19 +103,25 @@ def _gradcam(experiments: Experiments, name: str, number: int) -> FigureSpec:
 
 def _ladder(experiments: Experiments) -> FigureSpec:
     """Accuracy against budget: trainings of this scale, and of those that differ from it in their budget alone."""
-    ladder, scale = experiments.params.ladder, experiments.scale
-    ours = next((scales for scales in ladder.scales if scale in scales), [])
-    if not ours or not ladder.lines:
-        return _figure(experiments, "figure_ladder", f"scale {scale} stands in no ladder of params.yaml")
-    of = {each: experiments if each == scale else _at(experiments, each) for each in ours}
+    ladder = experiments.settings.ladder
+    if ladder is None:
+        return _figure(experiments, "figure_ladder", f"scale {experiments.scale} stands in no ladder of params.yaml")
     figure = _figure(experiments, "figure_ladder", about(experiments, ("cifar100",)), *_steps(experiments))
-    others = [
-        OtherScale(scale=each, records=_steps(study), reference=tuple(sorted(study.reference & {*_steps(study)})))
-        for each, study in of.items()
-        if each != scale
-    ]
-    labels = {f"{line.model}/{line.variant}": line.label for line in ladder.lines}
-    return figure.model_copy(update={"others": tuple(others), "labels": labels})
+    others = tuple(
+        _other(_at(experiments, name))
+        for name, scale in experiments.params.scales.items()
+        if scale.ladder == ladder and name != experiments.scale
+    )
+    return figure.model_copy(update={"others": others, "labels": LADDER})
+
+
+def _other(experiments: Experiments) -> OtherScale:
+    records = _steps(experiments)
+    return OtherScale(
+        scale=experiments.scale,
+        records=records,
+        reference=tuple(each for each in records if each in experiments.reference),
+    )
 
 
 def _at(experiments: Experiments, scale: str) -> Experiments:
@@ -114,10 +131,8 @@ def _at(experiments: Experiments, scale: str) -> Experiments:
 
 def _steps(experiments: Experiments) -> tuple[str, ...]:
     """The ids of the trainings that the ladder shows of a scale."""
-    shown = {(line.model, line.variant) for line in experiments.params.ladder.lines}
-    return tuple(
-        run.id for run in experiments.runs.values() if run.task == "cifar100" and (run.model, run.variant) in shown
-    )
+    runs = experiments.runs.values()
+    return tuple(run.id for run in runs if run.task == "cifar100" and f"{run.model}/{run.variant}" in LADDER)
 
 
 def _search(selection: Selection) -> FigureSpec:

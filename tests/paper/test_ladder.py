@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from hadaptive import config
-from hadaptive.errors import UserError
 from hadaptive.paper.figures import figure_ladder, render_figure
 from hadaptive.paper.spec import FigureSpec, OtherScale, records_needed
 from hadaptive.study import Study
@@ -100,18 +99,3 @@ def test_a_scale_shows_reference_records_of_the_others_and_trains_none_of_them()
     assert [other.scale for other in spec.others] == ["gpu_100", "gpu_200"]
     assert {path.parts[1] for path in records_needed(spec)} == {"gpu"}
     assert Study(config.load(ROOT / "params.yaml")).figures["figure_ladder"].records == ()
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"scales": [["cpu", "cpu_x2"]]}, "unknown scale 'cpu_x2'"),
-        ({"scales": [["cpu"], ["gpu", "cpu"]]}, "scales repeat"),
-        ({"lines": [{"label": "a", "model": "starnet_s9"}]}, "unknown model 'starnet_s9'"),
-        ({"lines": [{"label": "a", "model": "starnet_s1", "variant": "dysoft"}]}, "variant of starnet_s1"),
-        ({"lines": [{"label": "a", "model": "starnet_s1"}, {"label": "b", "model": "starnet_s1"}]}, "Runs repeat"),
-    ],
-)
-def test_a_wrong_ladder_is_named(given: dict[str, object], words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        config.load(ROOT / "params.yaml", {"ladder": given})

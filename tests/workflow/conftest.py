@@ -88,7 +88,7 @@ def copied(folder: Path) -> Project:
         source = ROOT / part
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part)  # with its bytecode, which each process would compile again
         else:
             shutil.copy(source, folder / part)
     return Project(folder)

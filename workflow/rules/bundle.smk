@@ -10,7 +10,7 @@ rule bundle:
         "logs/paper/bundle.log",
     params:
         settings=lambda wc: in_file(SETTINGS),
-        code=code_id("hadaptive.paper.bundle.page"),
+        code=lambda wc: code_id("hadaptive.paper.bundle.page"),
         texts=file_id(
             "hadaptive/paper/bundle/templates",
             "hadaptive/paper/published",
@@ -31,7 +31,7 @@ rule results:
         "logs/paper/results.log",
     params:
         settings=lambda wc: in_file(SETTINGS),
-        code=code_id("hadaptive.study.results"),
+        code=lambda wc: code_id("hadaptive.study.results"),
     shell:
         "python -m hadaptive results --params {params.settings} > {log} 2>&1"
 
@@ -47,7 +47,7 @@ rule pdf:
         "logs/paper/pdf.log",
     params:
         settings=lambda wc: in_file(SETTINGS),
-        code=code_id("hadaptive.paper.bundle.pdf"),
+        code=lambda wc: code_id("hadaptive.paper.bundle.pdf"),
         texts=file_id("hadaptive/paper/bundle/templates/paper.tex.j2"),
     shell:
         "python -m hadaptive pdf --params {params.settings} > {log} 2>&1"

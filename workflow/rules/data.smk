@@ -22,7 +22,7 @@ rule decode:
         processors=min(8, available_cpu_count()),
     params:
         settings=study.params.data.model_dump_json(),
-        code=code_id("hadaptive.data.decode"),
+        code=lambda wc: code_id("hadaptive.data.decode"),
     shell:
         "python -m hadaptive data {wildcards.dataset} --image-size {wildcards.side} --settings {params.settings:q} "
         "--threads {threads} > {log} 2>&1"

@@ -9,7 +9,7 @@ rule metrics:
         f"logs/{SCALE}/metrics.log",
     params:
         spec=lambda wc: in_file(study.metrics.model_dump_json(exclude_defaults=True)),
-        code=code_id("hadaptive.paper.tables.metrics"),
+        code=lambda wc: code_id("hadaptive.paper.tables.metrics"),
     shell:
         "python -m hadaptive metrics --spec {params.spec} > {log} 2>&1"
 
@@ -21,6 +21,6 @@ rule plots_page:
     log:
         "logs/plots_page.log",
     params:
-        code=code_id("hadaptive.paper.plots_page"),
+        code=lambda wc: code_id("hadaptive.paper.plots_page"),
     shell:
         "python -m hadaptive plots-page --out {output} > {log} 2>&1"

@@ -10,7 +10,7 @@ rule table:
         table=tables_that_are(compared=True),
     params:
         spec=lambda wc: in_file(study.tables[wc.table].model_dump_json()),
-        code=code_id("hadaptive.paper.tables.render"),
+        code=lambda wc: code_id("hadaptive.paper.tables.render"),
         texts=file_id(
             "hadaptive/paper/tables/templates",
             "hadaptive/paper/published",
@@ -55,7 +55,7 @@ rule claims:
         "logs/paper/claims.log",
     params:
         spec=lambda wc: in_file(study.claims.model_dump_json()),
-        code=code_id("hadaptive.paper.claims.report"),
+        code=lambda wc: code_id("hadaptive.paper.claims.report"),
         texts=file_id("hadaptive/paper/published"),
     shell:
         "python -m hadaptive claims --spec {params.spec} > {log} 2>&1"

@@ -11,7 +11,7 @@ rule publish:
         f"logs/{SCALE}/{{run}}/publish.log",
     params:
         scale=SCALE,
-        code=code_id("hadaptive.publish"),
+        code=lambda wc: code_id("hadaptive.publish"),
     shell:
         "python -m hadaptive publish {wildcards.run} --scale {params.scale} > {log} 2>&1"
 
@@ -30,6 +30,6 @@ rule model_index:
         "logs/paper/model-index.log",
     params:
         settings=lambda wc: in_file(SETTINGS),
-        code=code_id("hadaptive.publish"),
+        code=lambda wc: code_id("hadaptive.publish"),
     shell:
         "python -m hadaptive model-index --params {params.settings} > {log} 2>&1"

@@ -9,7 +9,7 @@ rule checklists:
         "logs/paper/checklists.log",
     params:
         settings=lambda wc: in_file(SETTINGS),
-        code=code_id("hadaptive.paper.bundle.checklists.text"),
+        code=lambda wc: code_id("hadaptive.paper.bundle.checklists.text"),
     shell:
         "python -m hadaptive checklists --params {params.settings} > {log} 2>&1"
 
@@ -25,6 +25,6 @@ rule crate:
         "logs/paper/crate.log",
     params:
         settings=lambda wc: in_file(SETTINGS),
-        code=code_id("hadaptive.paper.bundle.crate"),
+        code=lambda wc: code_id("hadaptive.paper.bundle.crate"),
     shell:
         "python -m hadaptive crate {input.files} --params {params.settings} > {log} 2>&1"
