@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "params.yaml", "workflow", "hadaptive", "kernels", "profiles", "data/.gitignore")
@@ -102,9 +103,15 @@ def fresh(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    """A project in which Table 7 was made, and what Snakemake said."""
-    project = copied(tmp_path_factory.mktemp("workflow") / "project")
-    return project, project.snakemake()
+    """A project in which Table 7 was made, once for all workers, and what Snakemake said."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished"
+    with FileLock(f"{folder}.lock"):
+        output = folder.with_suffix(".output")
+        if not output.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            output.write_text(copied(folder).snakemake())
+        return Project(folder), output.read_text()
 
 
 @pytest.fixture

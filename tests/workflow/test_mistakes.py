@@ -123,7 +123,7 @@ def running(project: Project, log: str, words: str) -> bool:
 
 
 LONG = (
-    SMALL.replace("epochs: 2", "epochs: 60")
+    SMALL.replace("epochs: 2", "epochs: 20")
     .replace("seeds: [0, 1]", "seeds: [0]")
     .replace("models=hadaptive_net_s,", "models=")
 )
@@ -147,7 +147,7 @@ def started(project: Project, config: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_run_while_the_first_works_is_refused_and_harms_nothing(fresh: Project) -> None:
-    endless = LONG.replace("epochs: 60", "epochs: 6000")
+    endless = LONG.replace("epochs: 20", "epochs: 6000")
     with started(fresh, endless) as first:
         output = fresh.snakemake(f"results/demo/{RUN}/record.json", endless, ok=False)
         assert "cannot be locked" in output and str(fresh.folder) in output
@@ -156,7 +156,7 @@ def test_a_second_run_while_the_first_works_is_refused_and_harms_nothing(fresh: 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_snakemake_alone_ends_its_training_at_once_and_saved(fresh: Project, sent: signal.Signals) -> None:
-    endless = LONG.replace("epochs: 60", "epochs: 100_000")
+    endless = LONG.replace("epochs: 20", "epochs: 100_000")
     with started(fresh, endless) as process:
         process.send_signal(sent)
         assert process.stdout is not None
@@ -176,7 +176,7 @@ def test_a_killed_run_goes_on_where_it_was(fresh: Project) -> None:
     fresh.snakemake("--unlock", LONG)
     fresh.snakemake(run, LONG)
     assert "resumed after epoch" in (fresh.folder / LOG).read_text()
-    assert len(json.loads((fresh.folder / run).read_text())["curve"]) == 60
+    assert len(json.loads((fresh.folder / run).read_text())["curve"]) == 20
 
 
 def mounted(options: str, folder: Path) -> None:
@@ -197,11 +197,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_named_and_more_room_lets_it_go_on(fresh: Project, small_disk: Path) -> None:
     (fresh.folder / "work").symlink_to(small_disk)
     run = f"results/demo/{RUN}/record.json"
-    output = fresh.snakemake(run, LONG.replace("epochs: 60", "epochs: 3"), ok=False)
+    output = fresh.snakemake(run, LONG.replace("epochs: 20", "epochs: 3"), ok=False)
     assert "the disk is full; free some space and run the same command again; nothing is lost" in output
     assert "Traceback" not in output
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
-    fresh.snakemake(run, LONG.replace("epochs: 60", "epochs: 3"))
+    fresh.snakemake(run, LONG.replace("epochs: 20", "epochs: 3"))
     assert json.loads((fresh.folder / run).read_text())["status"] == "done"
 
 
