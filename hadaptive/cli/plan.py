@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hadaptive.cli.common import Verb
+from hadaptive.data.errors import DataError
 from hadaptive.errors import UserError
 from hadaptive.terminal import as_text
 from hadaptive.units import duration, size
 
 if TYPE_CHECKING:
+    from hadaptive.data.sharding import Plan
     from hadaptive.plan import Past
     from hadaptive.run import Run
 
@@ -146,6 +148,10 @@ def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, 
             # files of other data sets say nothing of this one's, nor do measures of other kinds
             alike = [] if job.rule == "data" else [s for path, s in times.items() if _kind(path) == kind]
             took = times.get(job.outputs[0]) or statistics.median(alike or [0.0])
+            if job.rule == "decode" and (decoding := _decoding(job)):
+                words = shlex.split(job.command)
+                took = decoding.seconds(int(words[words.index("--threads") + 1]))
+                family.disk.append(sum(shard.bytes for shard in decoding.missing))
             family.seconds += [took] if took else []
             continue
         family.gpu = device == "cuda"
@@ -158,6 +164,17 @@ def _families(jobs: Sequence[Job], known: Past, device: str) -> tuple[dict[str, 
         for basis, models in bases.items()
     ]
     return families, notes
+
+
+def _decoding(job: Job) -> Plan | None:
+    """What a job decodes, of which a few images are decoded now; None where the image folder is not prepared yet."""
+    from hadaptive.data.sharding import plan_of
+
+    folder = Path(job.outputs[0]).parent
+    try:
+        return plan_of(folder.parent, int(folder.name.removesuffix("px")))
+    except DataError:
+        return None
 
 
 def _kind(output: str) -> str:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hadaptive.cli.plan import Job, summary
 from hadaptive.data import DataError, DataSettings, open_batches, prepare, sharding, stamps
 from hadaptive.data.batches import Batches
 from hadaptive.data.shards import Shards
@@ -89,6 +90,15 @@ def test_what_is_finished_is_not_decoded_again(prepared: Path, monkeypatch: pyte
     again = decoded(prepared)
     assert len(seen) == 8 + 24
     assert decoded(prepared) == again and len(seen) == 32, "nothing is left to do"
+
+
+def test_a_plan_prices_what_is_left_to_decode(prepared: Path) -> None:
+    command = f"python -m hadaptive data tiny_imagenet --image-size {SIDE} --threads 2"
+    job = Job("decode", (f"{prepared}/{SIDE}px/manifest.json",), command)
+    text = summary([job])
+    assert "4.6 kB" in text and "no estimate" not in text, "24 images of 3 x 8 x 8 bytes"
+    absent = Job("decode", (f"{prepared}_absent/{SIDE}px/manifest.json",), command)
+    assert "1 of 1 jobs have no estimate" in summary([absent])
 
 
 def test_a_shard_is_hashed_once_and_again_when_it_changed(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
