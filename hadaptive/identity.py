@@ -64,13 +64,18 @@ def _tree(path: Path) -> ast.Module:
     return tree
 
 
-def _statements(node: ast.AST, skip: Callable[[ast.AST], bool] = lambda _: False) -> Iterator[ast.AST]:
-    """Yield every statement below a node. Expressions, most of a tree, hold none and are not entered."""
+def _statements(node: ast.AST, but: Callable[[ast.AST], bool] = lambda _: False) -> Iterator[ast.AST]:
+    """Yield every statement below a node `but` some. Expressions, most of a tree, hold none and are not entered."""
     for name in BLOCKS:
         for each in getattr(node, name, ()):
-            if not skip(each):
+            if not but(each):
                 yield each
-                yield from _statements(each, skip)
+                yield from _statements(each, but)
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement but those under `if TYPE_CHECKING:`, which never run."""
+    return _statements(tree, but=_never_runs)
 
 
 def _never_runs(node: ast.AST) -> bool:
@@ -81,7 +86,7 @@ def _never_runs(node: ast.AST) -> bool:
 def _imports(module: str, path: Path) -> frozenset[str]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: set[str] = set()
-    for node in _statements(_tree(path), skip=_never_runs):
+    for node in _running(_tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
