@@ -22,8 +22,6 @@ PLUMBING = {"hadaptive", "hadaptive.train.progress"} | {
 }
 PLUMBING |= {f"hadaptive.record.{name}" for name in ("bitmap", "files", "kinds", "measures", "parts", "trainings")}
 
-BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # fields of a syntax tree that hold statements
-
 # Modules that make, train, count and export every model, and modules of ACH, which they import for some: the latter
 # count only where they are named besides (`study.runs`), so that a change of ACH trains no baseline again.
 OF_EVERY_MODEL = {
@@ -62,6 +60,9 @@ def _tree(path: Path) -> ast.Module:
             if isinstance(docstring, ast.Constant) and isinstance(docstring.value, str):
                 node.body = node.body[1:]
     return tree
+
+
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # fields of a syntax tree that hold statements
 
 
 def _statements(node: ast.AST, but: Callable[[ast.AST], bool] = lambda _: False) -> Iterator[ast.AST]:

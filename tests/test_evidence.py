@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 from hadaptive import config
 from hadaptive.paper.claims import report
 from hadaptive.paper.claims.statements import judge
+from hadaptive.paper.figures import render_figure
 from hadaptive.paper.spec import REFERENCE
 from hadaptive.paper.tables.render import render
 from hadaptive.record import SEALED, read
@@ -53,6 +55,16 @@ def test_the_results_show_the_tables_that_a_clone_renders(table: str, tmp_path: 
     render(study("cpu").tables[table], RESULTS, tmp_path)
     shown = [line for line in (tmp_path / f"{table}.md").read_text().splitlines() if line.startswith("|")]
     assert shown and "\n".join(shown) in (ROOT / "docs/results.md").read_text()
+
+
+def test_the_results_show_the_ladder_of_the_records(tmp_path: Path) -> None:
+    render_figure(study("cpu").figures["figure_ladder"], RESULTS, tmp_path)
+    section = (ROOT / "docs/results.md").read_text().partition("## The ladder")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| ") and "Top-1" not in line]
+    shown = {number for row in rows if "difference" not in row[1] for number in re.findall(r"\d+\.\d\d", row[3])}
+    with (tmp_path / "figure_ladder.csv").open() as file:
+        measured = [float(row["top1"]) for row in csv.DictReader(file) if row["scale"] == "cpu_x3" and row["top1"]]
+    assert shown == {f"{value:.2f}" for value in measured} != set()
 
 
 def test_the_readme_has_every_claim_with_its_verdict() -> None:
