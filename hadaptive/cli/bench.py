@@ -29,6 +29,7 @@ def add(verb: Verb) -> None:
     bench.add_argument("--dataset", default="cifar100", help="train, data, search, share (default: cifar100)")
     bench.add_argument("--image-size", type=int, default=64, help="pixels, for all but onnx and workflow (default: 64)")
     bench.add_argument("--batch-size", type=int, default=64, help="train, operators (default: 64)")
+    bench.add_argument("--steps", type=int, default=12, help="train: steps a round (default: 12)")
     bench.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="train")
     bench.add_argument("--compile", choices=["no", "yes", "graphs"], default="no", help="train: the loop's model")
     bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
@@ -66,6 +67,7 @@ def _bench_train(a: argparse.Namespace) -> None:
             image_size=a.image_size,
             threads=a.threads,
             batch_size=a.batch_size,
+            steps=a.steps,
             precision=a.precision,
             compile="graphs" if a.compile == "graphs" else a.compile == "yes",
         )

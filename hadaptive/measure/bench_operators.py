@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from hadaptive.nn.zoo import create_model
+from hadaptive.train.memory import keep_freed_memory
 
 SIDE, LARGE_BYTES = 1024, 1 << 28  # of a product that runs from cache, and of an array that no cache holds
 
@@ -104,6 +105,7 @@ def operator_times(
     Medians of rounds.
     """
     torch.set_num_threads(threads)
+    keep_freed_memory()
     torch.manual_seed(0)
     model: nn.Module = create_model(model_name, num_classes=100).train()
     model.to(memory_format=torch.channels_last)

@@ -19,6 +19,7 @@ from hadaptive.search.steps import Alternation, Inputs
 from hadaptive.search.supernet import Path, SuperNet
 from hadaptive.space import Space
 from hadaptive.train.classify import Precision
+from hadaptive.train.memory import keep_freed_memory
 from hadaptive.train.record import device_name
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -34,6 +35,7 @@ def search_ratio(
     of the first, a whole training step of the second. fp32, channels_last.
     """
     torch.set_num_threads(threads)
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batches = open_batches(
         data, "train", image_size=image_size, batch_size=batch_size, device=device, train=True, examples=2 * batch_size

@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from hadaptive.cuda_graph import captured
 from hadaptive.data.batches import open_batches
+from hadaptive.nn.onednn import Depthwise
 from hadaptive.nn.zoo import create_model
 from hadaptive.train import ranks
 from hadaptive.train.classify import Precision
 from hadaptive.train.loop import Schedule, fit
+from hadaptive.train.memory import keep_freed_memory
 from hadaptive.train.micro_batches import shard
 from hadaptive.train.record import device_name
 from hadaptive.train.schedule import cosine
@@ -44,10 +49,14 @@ def loop_ratio(
     optimiser of the recipe. `compile` is the loop's alone. On a GPU a third kind of round replays the bare step,
     captured once as a CUDA graph: no Python runs between its kernels, so that it bounds what any loop can reach without
     other kernels. Where the step cannot be captured, the reason stands in its place. `reading` is an epoch of batches
-    without a model. Under torchrun all processes take the same steps, and speeds are those of the whole batch.
+    without a model. On a CPU `plain` is the bare step in a process of its own, without what this project changes for
+    speed: PyTorch's depthwise convolutions, glibc's handling of memory. Under torchrun all processes take the same
+    steps, speeds are those of the whole batch, and nothing is measured plain.
     """
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        keep_freed_memory()
     batches = open_batches(
         data,
         "train",
@@ -58,26 +67,19 @@ def loop_ratio(
         examples=batch_size * steps,
         part=shard if ranks.world_size() > 1 else None,
     )
-    torch.manual_seed(0)
-    model = create_model(model_name, num_classes=batches.num_classes)
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.train()
-    adamw = partial(torch.optim.AdamW, foreach=True, capturable=device.type == "cuda")
-    optimizer = adamw(model.parameters())
+    model = _model(model_name, batches.num_classes, device)
+    optimizer = _adamw(model, device)
     loss = Precision(device, precision).loss
     schedule = Schedule(1, partial(cosine, peak=1e-3, warmup=0.05), limit=float("inf"), compile=compile)
     bare, bare_optimizer = model, optimizer
     if ranks.world_size() > 1:  # `fit` makes `model` parallel itself
         bare = ranks.data_parallel(copy.deepcopy(model), device)
-        bare_optimizer = adamw(bare.parameters())
+        bare_optimizer = _adamw(bare, device)
     x, y = next(batches.epoch(1))
     own = slice(*shard(batch_size))
     x, y = x[own], y[own]
 
-    def step() -> None:
-        loss(bare, x, y)[0].backward()  # type: ignore[no-untyped-call]
-        bare_optimizer.step()
-        bare_optimizer.zero_grad(set_to_none=True)
+    step = _step(bare, bare_optimizer, precision, x, y)
 
     def speed(step: Callable[[], None], times: int = steps) -> float:
         started = time.perf_counter()
@@ -115,9 +117,13 @@ def loop_ratio(
             kinds["captured"] = partial(speed, captured(step).replay)
         except RuntimeError as error:
             failure["captured"] = f"cannot be captured: {error}"
-    for measure in kinds.values():  # warm up
-        measure()
-    measured = [{kind: measure() for kind, measure in kinds.items()} for _ in range(rounds)]
+    with contextlib.ExitStack() as others:
+        if device.type == "cpu" and ranks.world_size() == 1:
+            plain = others.enter_context(_plain(model_name, batches.num_classes, precision, threads, x, y))
+            kinds["plain"] = lambda: batch_size * steps / plain(steps)
+        for measure in kinds.values():  # warm up
+            measure()
+        measured = [{kind: measure() for kind, measure in kinds.items()} for _ in range(rounds)]
 
     def ratio(to: str) -> float:
         return round(statistics.median(speeds["loop"] / speeds[to] for speeds in measured), 4)
@@ -133,5 +139,70 @@ def loop_ratio(
         "processes": ranks.world_size(),
         **{f"{kind}_images_per_s": round(statistics.median(speeds[kind] for speeds in measured), 1) for kind in kinds},
         "ratio": ratio("bare"),
-        **({"ratio_to_captured": ratio("captured")} if "captured" in kinds else failure),
+        **{f"ratio_to_{kind}": ratio(kind) for kind in ("captured", "plain") if kind in kinds},
+        **failure,
     }
+
+
+def _model(name: str, num_classes: int, device: torch.device) -> nn.Module:
+    torch.manual_seed(0)
+    model: nn.Module = create_model(name, num_classes=num_classes)
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.train()
+
+
+def _adamw(model: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), foreach=True, capturable=device.type == "cuda")
+
+
+def _step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, precision: str, x_BCHW: Tensor, y_B: Tensor
+) -> Callable[[], None]:
+    loss = Precision(x_BCHW.device, precision).loss
+
+    def step() -> None:
+        loss(model, x_BCHW, y_B)[0].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+@contextlib.contextmanager
+def _plain(*job: Any) -> Iterator[Callable[[int], float]]:
+    """Start a process that does `_plain_steps`; yield what lets it take so many steps and returns their seconds."""
+    processes = multiprocessing.get_context("spawn")
+    here, there = processes.Pipe()
+    process = processes.Process(target=_plain_steps, args=(there, *job), daemon=True)
+    process.start()
+    there.close()
+
+    def seconds(steps: int) -> float:
+        here.send(steps)
+        taken: float = here.recv()
+        return taken
+
+    try:
+        yield seconds
+    finally:
+        here.close()  # what the process takes as its end
+        process.join()
+
+
+def _plain_steps(
+    orders: Connection, name: str, num_classes: int, precision: str, threads: int, x_BCHW: Tensor, y_B: Tensor
+) -> None:
+    """Take as many steps as `orders` asks for, each time, and answer with their seconds."""
+    torch.set_num_threads(threads)
+    model = _model(name, num_classes, torch.device("cpu"))
+    for module in model.modules():
+        if isinstance(module, Depthwise):
+            module.__class__ = nn.Conv2d  # type: ignore[assignment]
+    step = _step(model, _adamw(model, x_BCHW.device), precision, x_BCHW, y_B)
+    with contextlib.suppress(EOFError):
+        while True:
+            steps = orders.recv()
+            started = time.perf_counter()
+            for _ in range(steps):
+                step()
+            orders.send(time.perf_counter() - started)

@@ -24,6 +24,7 @@ from hadaptive.records import atomic, sha256
 from hadaptive.run import Run
 from hadaptive.train import ranks
 from hadaptive.train.loop import History, Trained
+from hadaptive.train.memory import keep_freed_memory
 from hadaptive.train.record import Job, Result, write
 
 RESULTS = ("last.pt", "best.pt", "record.json")
@@ -55,6 +56,8 @@ def once(
     with hold(work, key) if ranks.is_main_process() else contextlib.nullcontext(WorkFolder(work / key)) as folder:
         if not ranks.broadcast(folder.finished):
             torch.set_num_threads(threads)
+            if torch.device(device).type == "cpu":
+                keep_freed_memory()
             job = Job(data, folder.path, torch.device(device), threads)
             result = Result(Trained(History(status=skip), {}, {}, 0), {}, {}) if skip else train(run, job)
             write(run, result, job, out=out, code=code)

@@ -32,6 +32,7 @@ def test_a_recipe_without_it_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -
 def test_loop_and_bare_steps_are_measured_in_one_run(digits: Path) -> None:
     found = loop_ratio("mobilenetv3_small_100", digits, image_size=32, threads=1, rounds=1, steps=2, batch_size=8)
     assert found["ratio"] == pytest.approx(found["loop_images_per_s"] / found["bare_images_per_s"], rel=0.01)
+    assert found["ratio_to_plain"] == pytest.approx(found["loop_images_per_s"] / found["plain_images_per_s"], rel=0.01)
     assert found["batch_size"] == 8 and found["compile"] is False
 
 
