@@ -23,7 +23,10 @@ def add(verb: Verb) -> None:
         "operators: what takes the time of a training step on a CPU, against its roofline",
     )
     bench.add_argument(
-        "--models", nargs="+", metavar="MODEL", help="train, share, operators: one; onnx: any (default: ours)"
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help="train, share, operators: one; onnx: any, compared with the first (default: MobileNetV3-S and ours)",
     )
     bench.add_argument("--space", default="table3", help="search: a space of params.yaml")
     bench.add_argument("--dataset", default="cifar100", help="train, data, search, share (default: cifar100)")
@@ -34,6 +37,7 @@ def add(verb: Verb) -> None:
     bench.add_argument("--compile", choices=["no", "yes", "graphs"], default="no", help="train: the loop's model")
     bench.add_argument("--processes", type=int, default=4, help="share: up to how many on the GPU")
     bench.add_argument("--runs", type=int, default=100, help="onnx: runs of each form (default: 100)")
+    bench.add_argument("--low-precision", action="store_true", help="onnx: int8 and fp16 too, for comparison")
     bench.add_argument("--target", default="paper_tables/table7.tex", help="workflow: the file to make")
     bench.add_argument("--cores", type=int, default=2, help="workflow: as for snakemake (default: 2)")
     bench.add_argument("--budget", type=float, default=540, metavar="SECONDS", help="kernels: for all phases together")
@@ -132,9 +136,9 @@ def _bench_onnx(a: argparse.Namespace) -> None:
     from hadaptive.measure.bench_onnx import onnx_ratios
     from hadaptive.records import write_json
 
-    models = a.models or ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"]
+    models = a.models or ["mobilenetv3_small_100", "hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"]
     try:
-        found = onnx_ratios(models, a.runs, a.threads)
+        found = onnx_ratios(models, a.runs, a.threads, low_precision=a.low_precision)
     except ValueError as error:
         raise UserError(str(error)) from None
     if a.out:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hadaptive.data.batches import open_batches
-from hadaptive.nn.found import hadaptive_net_found
+from hadaptive.nn.zoo import create_model
 from hadaptive.recipes import SearchRecipe
 from hadaptive.search.genotype import rows
 from hadaptive.search.steps import Alternation, Inputs
@@ -89,7 +89,7 @@ def search_ratio(
 def _alone(space: Space, path: Path, num_classes: int, device: torch.device) -> nn.Module:
     """Return a model that has one path and nothing else."""
     names = [layer.choose[place] for layer, place in zip(space.layers, path.places, strict=True)]
-    return _placed(hadaptive_net_found(rows(space, names), num_classes=num_classes), device)
+    return _placed(create_model("hadaptive_net_found", num_classes, rows=rows(space, names)), device)
 
 
 def _placed(model: Net, device: torch.device) -> Net:

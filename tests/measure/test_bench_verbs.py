@@ -69,15 +69,16 @@ def test_bench_kernels_writes_and_prints(
 def test_bench_onnx_prints_the_ratios(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from hadaptive.measure import bench_onnx
 
-    def onnx_ratios(models: list[str], runs: int, threads: int) -> dict[str, Any]:
-        return {"models": models, "runs": runs, "threads": threads}
+    def onnx_ratios(models: list[str], runs: int, threads: int, low_precision: bool) -> dict[str, Any]:
+        return {"models": models, "runs": runs, "threads": threads, "low_precision": low_precision}
 
     monkeypatch.setattr(bench_onnx, "onnx_ratios", onnx_ratios)
     assert cli.main(["bench", "onnx", "--runs", "3", "--threads", "1"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        "models": ["hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"],
+        "models": ["mobilenetv3_small_100", "hadaptive_net_s", "hadaptive_net_m", "hadaptive_net_l"],
         "runs": 3,
         "threads": 1,
+        "low_precision": False,
     }
 
 
