@@ -18,8 +18,8 @@ KEEPING = {TRIM_THRESHOLD: -1, MMAP_MAX: 0}
 def keep_freed_memory(keep: bool = True) -> bool:
     """Let this process keep what it frees for what it needs next; `keep=False`: give it back, as glibc does by itself.
 
-    No computation changes, nor how much memory is needed at most, but for gaps between arrays. It concerns what the main
-    thread allocates. Returns False where nothing was changed: another C library has other means.
+    No computation changes, nor how much memory is needed at most, but for gaps between arrays. It concerns what the
+    main thread allocates. Returns False where nothing was changed: another C library has other means.
     """
     try:
         libc = ctypes.CDLL(None)
