@@ -12,7 +12,8 @@ def test_forms_of_models_side_by_side() -> None:
     got = onnx_ratios(models, runs=1, threads=1, image_size=32, warmup=1, low_precision=True)
     first, s = (got["models"][name] for name in models)
     assert list(first) == ["plain", "fp16", "int8"] and list(s) == ["plain", "fast", "fp16", "int8"]
-    assert 0 < s["fast"]["difference"] < 1e-5 < s["fp16"]["difference"] < 0.01 < s["int8"]["difference"] < 1
+    assert 0 < s["fast"]["difference"] < 1e-5 < s["fp16"]["difference"] < 0.01
+    assert 1e-4 < s["int8"]["difference"] < 1
     assert s["plain"]["over_plain"] == first["plain"]["over_first"] == {"median": 1, "q1": 1, "q3": 1}
     for over, reference in (("over_plain", s["plain"]), ("over_first", first["plain"])):
         # one run is its own median; it is written in whole nanoseconds
