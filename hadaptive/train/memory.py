@@ -9,24 +9,17 @@ from __future__ import annotations
 
 import ctypes
 
-# parameters of mallopt(3), and the values that its own adaptation ends with once large arrays have been freed
-TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
-GIVING_BACK = {TRIM_THRESHOLD: 2**26, MMAP_THRESHOLD: 2**25, MMAP_MAX: 2**16}
-KEEPING = {TRIM_THRESHOLD: -1, MMAP_MAX: 0}
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # parameters of mallopt(3)
 
 
-def keep_freed_memory(keep: bool = True) -> bool:
-    """Let this process keep what it frees for what it needs next; `keep=False`: give it back, as glibc does by itself.
+def keep_freed_memory() -> bool:
+    """Let this process keep what it frees for what it needs next.
 
     No computation changes, nor how much memory is needed at most, but for gaps between arrays. It concerns what the
     main thread allocates. Returns False where nothing was changed: another C library has other means.
     """
     try:
-        libc = ctypes.CDLL(None)
-        mallopt, trim = libc.mallopt, libc.malloc_trim
+        mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    changed = all(mallopt(parameter, value) for parameter, value in (KEEPING if keep else GIVING_BACK).items())
-    if not keep:
-        trim(0)
-    return changed
+    return bool(mallopt(TRIM_THRESHOLD, -1) and mallopt(MMAP_MAX, 0))  # never trim, map nothing apart

@@ -26,11 +26,8 @@ def faults_of_arrays() -> int:
 def counted() -> tuple[int, int] | None:
     """The same as glibc does by itself, and with freed memory kept."""
     torch.set_num_threads(1)
-    if not keep_freed_memory(False):
-        return None
     given_back = faults_of_arrays()
-    keep_freed_memory()
-    return given_back, faults_of_arrays()
+    return (given_back, faults_of_arrays()) if keep_freed_memory() else None
 
 
 def test_freed_arrays_are_used_again() -> None:
